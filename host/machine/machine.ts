@@ -1,0 +1,102 @@
+// The machine: one WebAssembly instance of kernel/, its linear memory, and the only `WebAssembly.` of the project.
+// Entered from host/ring0 (run). Leaves to the guest's instructions until one of kernel/abi/exit-reasons.ts happens.
+
+import { EXIT_REASON, EXIT_VECTOR } from "../../kernel/abi/state";
+import { PAGE_CODE, RAM_BASE, RAM_MAX } from "../../kernel/abi/layout";
+import { PhysMemory } from "./phys-memory";
+import { Registers } from "./registers";
+import machineWasm from "../../build/machine.wasm";
+
+const WASM_PAGE = 65536;
+
+/** What kernel/index.ts exports. */
+interface MachineExports {
+  init(ramBytesLo: number): void;
+  run(budget: number): number;
+  dropCode(page: number): void;
+  flushTlb(): void;
+  invalidatePage(linearLo: number, linearHi: number): void;
+  translate(linearLo: number, linearHi: number, access: number): number;
+}
+
+export interface MachineOptions {
+  /** Guest RAM, a multiple of 64 KiB and at most RAM_MAX. */
+  ramBytes: number;
+  /** The compiled kernel/, for an embedder that keeps it elsewhere. Default: the one built into the bundle. */
+  module?: BufferSource | WebAssembly.Module;
+  /** Source of the time-stamp counter, in ticks. Default: nanoseconds of the host's monotonic clock. */
+  tsc?: () => number;
+}
+
+export class Machine {
+  readonly registers: Registers;
+  readonly phys: PhysMemory;
+  /** Linear memory of the instance; its layout is kernel/abi/layout.ts. It never grows, so views of it stay valid. */
+  readonly memory: WebAssembly.Memory;
+  readonly #exports: MachineExports;
+
+  private constructor(memory: WebAssembly.Memory, exports: MachineExports, ramBytes: number) {
+    this.memory = memory;
+    this.#exports = exports;
+    this.registers = new Registers(memory.buffer);
+    this.phys = new PhysMemory(memory.buffer, RAM_BASE, ramBytes, {
+      pageCode: new Uint32Array(memory.buffer, PAGE_CODE, Math.ceil(ramBytes / 4096)),
+      dropCode: exports.dropCode,
+    });
+    exports.init(ramBytes >>> 0);
+  }
+
+  /** @throws RangeError when `ramBytes` does not fit beside the machine's own tables in 4 GiB, or the host cannot give it. */
+  static async create(options: MachineOptions): Promise<Machine> {
+    const { ramBytes } = options;
+    if (!Number.isInteger(ramBytes) || ramBytes <= 0 || ramBytes % WASM_PAGE !== 0 || ramBytes > RAM_MAX) {
+      throw new RangeError(`guest RAM of ${ramBytes} bytes: it must be a multiple of 64 KiB and at most ${RAM_MAX}`);
+    }
+    const pages = (RAM_BASE + ramBytes) / WASM_PAGE;
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const source = options.module ?? machineWasm;
+    const module = source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source as BufferSource);
+    const instance = await WebAssembly.instantiate(module, {
+      env: {
+        memory,
+        abort(_message: number, _file: number, line: number, column: number) {
+          throw new Error(`assertion in the machine at line ${line}:${column}`);
+        },
+      },
+      host: { tsc: options.tsc ?? nanoseconds },
+    });
+    return new Machine(memory, instance.exports as unknown as MachineExports, ramBytes);
+  }
+
+  /**
+   * Executes at most `budget` instructions from the state in the CPU block and leaves the state whole there.
+   * Answers why it stopped (kernel/abi/exit-reasons.ts).
+   */
+  run(budget: number): number {
+    return this.#exports.run(budget);
+  }
+
+  /** Forgets every translation, global ones included. */
+  flushTlb(): void {
+    this.#exports.flushTlb();
+  }
+
+  /** Forgets the translation of one page in every context. A kernel address is its signed value. */
+  invlpg(linear: number): void {
+    this.#exports.invalidatePage(linear | 0, Math.floor(linear / 0x1_0000_0000) | 0);
+  }
+
+  /** Back to the state after power-on; guest RAM keeps its content. */
+  reset(): void {
+    this.#exports.init(this.phys.bytes >>> 0);
+  }
+
+  /** Why the last run() returned, and for EXIT_SHUTDOWN the vector that could not be delivered. */
+  get lastExit(): { reason: number; vector: number } {
+    return { reason: this.registers.getWord(EXIT_REASON), vector: this.registers.getWord(EXIT_VECTOR) };
+  }
+}
+
+function nanoseconds(): number {
+  return typeof performance === "undefined" ? Date.now() * 1e6 : performance.now() * 1e6;
+}

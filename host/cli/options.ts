@@ -1,0 +1,182 @@
+// The options of `ring3`: one table, from which parsing, types and help are made.
+// Entered from main.ts with the words after the command. Knows nothing of what the options do.
+
+/** A mistake in the command line: one line on stderr, exit status 2. */
+export class UsageError extends Error {}
+
+export type Command = "run" | "trace";
+
+/**
+ * What an option takes:
+ *   flag      nothing; false when absent
+ *   switch    `on` or `off`
+ *   text      any word; undefined when absent
+ *   list      any word, as often as it is given
+ *   memory    MiB as a number, or with M or G behind it; the value is in MiB
+ *   duration  seconds, or with s, ms or m behind it; the value is in milliseconds, undefined when absent
+ *   seed      an unsigned 64-bit number, decimal or 0x...; undefined when absent
+ */
+interface ValueOfKind {
+  flag: boolean;
+  switch: boolean;
+  text: string | undefined;
+  list: string[];
+  memory: number;
+  duration: number | undefined;
+  seed: bigint | undefined;
+}
+type Kind = keyof ValueOfKind;
+
+interface OptionRow {
+  name: string;
+  kind: Kind;
+  /** What the value is called in the help. */
+  metavar?: string;
+  default?: string;
+  commands: readonly Command[];
+  help: string;
+}
+
+const RUN: readonly Command[] = ["run"];
+const TRACE: readonly Command[] = ["trace"];
+const BOTH: readonly Command[] = ["run", "trace"];
+
+export const OPTIONS = [
+  { name: "strace", kind: "flag", commands: RUN, help: "print each system call on stderr, with arguments and result" },
+  { name: "syscall", kind: "text", metavar: "N|NAME", commands: TRACE, help: "trace this call's first crossing (default: the first call of all)" },
+  { name: "json", kind: "flag", commands: TRACE, help: "one JSON object a step, for programs to read" },
+  { name: "env", kind: "list", metavar: "K=V", commands: BOTH, help: "set an environment variable of the guest; K alone passes ours on" },
+  { name: "mount", kind: "list", metavar: "HOST:GUEST[:rw]", commands: BOTH, help: "show a host folder to the guest, read-only unless :rw" },
+  { name: "root", kind: "text", metavar: "DIR", commands: BOTH, help: "a host folder as the guest's read-only root, / included" },
+  { name: "cwd", kind: "text", metavar: "DIR", default: "/", commands: BOTH, help: "the guest's working directory" },
+  { name: "memory", kind: "memory", metavar: "MIB", default: "256", commands: BOTH, help: "RAM of the machine; 512, 512M and 1G are understood" },
+  { name: "timeout", kind: "duration", metavar: "SECONDS", commands: BOTH, help: "end the guest after this time, with exit status 124" },
+  { name: "quiet", kind: "flag", commands: BOTH, help: "no notices of our own on stderr" },
+  { name: "stats", kind: "flag", commands: RUN, help: "print instructions, crossings and time on stderr at the end" },
+  { name: "seed", kind: "seed", metavar: "N", commands: BOTH, help: "seed of ASLR and getrandom: the same seed, the same addresses" },
+  { name: "no-aslr", kind: "flag", commands: BOTH, help: "no address-space randomisation" },
+  { name: "pti", kind: "switch", metavar: "on|off", default: "on", commands: BOTH, help: "page-table isolation: two CR3 values a crossing" },
+  { name: "pcid", kind: "switch", metavar: "on|off", default: "on", commands: BOTH, help: "process-context identifiers: a CR3 write keeps the TLB" },
+] as const satisfies readonly OptionRow[];
+
+export type Options = { [Row in (typeof OPTIONS)[number] as Row["name"]]: ValueOfKind[Row["kind"]] };
+
+export interface ParsedLine {
+  options: Options;
+  /** `--help` or `-h` stood among the options. */
+  help: boolean;
+  /** The program's name and the guest's arguments: everything from the first word that is no option. */
+  rest: string[];
+}
+
+const MEMORY_UNITS: Record<string, number> = { "": 1, m: 1, g: 1024 };
+const DURATION_UNITS: Record<string, number> = { "": 1000, s: 1000, ms: 1, m: 60_000 };
+/** What one linear memory of 4 GiB leaves for guest RAM (kernel/abi/layout.ts RAM_MAX), in whole MiB. */
+export const MEMORY_MAX_MIB = 4031;
+/** Room for the kernel's own tables and stacks and a small program. */
+export const MEMORY_MIN_MIB = 4;
+
+// Each answers the value, or throws UsageError with what the option wants.
+const PARSERS: { [K in Kind]: (text: string, name: string) => unknown } = {
+  flag: () => true,
+  text: (text) => text,
+  list: (text) => text,
+  switch: (text, name) => {
+    if (text !== "on" && text !== "off") throw new UsageError(`--${name} is on or off, not "${text}"`);
+    return text === "on";
+  },
+  memory: (text, name) => {
+    const match = /^(\d+)([mMgG]?)(?:i?[bB])?$/.exec(text);
+    if (!match) throw new UsageError(`--${name} is a number of MiB, or one with M or G, not "${text}"`);
+    const mebibytes = Number(match[1]) * MEMORY_UNITS[match[2]!.toLowerCase()]!;
+    if (mebibytes < MEMORY_MIN_MIB || mebibytes > MEMORY_MAX_MIB) {
+      throw new UsageError(`--${name} is from ${MEMORY_MIN_MIB} to ${MEMORY_MAX_MIB} MiB, not ${text}`);
+    }
+    return mebibytes;
+  },
+  duration: (text, name) => {
+    const match = /^(\d+\.?\d*|\.\d+)(ms|m|s|)$/.exec(text);
+    if (!match) throw new UsageError(`--${name} is a number of seconds, not "${text}"`);
+    return Number(match[1]) * DURATION_UNITS[match[2]!]!;
+  },
+  seed: (text, name) => {
+    if (!/^(\d+|0[xX][0-9a-fA-F]+)$/.test(text)) throw new UsageError(`--${name} is an unsigned number, not "${text}"`);
+    const seed = BigInt(text);
+    if (seed >> 64n) throw new UsageError(`--${name} has 64 bits at most, ${text} has more`);
+    return seed;
+  },
+};
+
+/**
+ * Reads the words after the command: options first, up to the first word that is none or `--`; from there on everything
+ * is the guest's.
+ * @throws UsageError for an unknown option, a missing or unwanted value, a value of the wrong kind
+ */
+export function parseOptions(command: Command, words: readonly string[]): ParsedLine {
+  const options = defaults();
+  let help = false;
+  let at = 0;
+  while (at < words.length) {
+    const word = words[at]!;
+    if (word === "--") {
+      at++;
+      break;
+    }
+    if (word === "-" || !word.startsWith("-")) break;
+    at++;
+    if (word === "-h" || word === "--help") {
+      help = true;
+      continue;
+    }
+    const equals = word.indexOf("=");
+    const name = word.slice(2, equals < 0 ? undefined : equals);
+    const row = word.startsWith("--") ? find(command, name) : undefined;
+    if (!row) throw new UsageError(unknownOption(command, equals < 0 ? word : word.slice(0, equals)));
+    if (row.kind === "flag") {
+      if (equals >= 0) throw new UsageError(`--${name} takes no value`);
+      options[name] = true;
+      continue;
+    }
+    let text: string;
+    if (equals >= 0) text = word.slice(equals + 1);
+    else if (at < words.length) text = words[at++]!;
+    else throw new UsageError(`--${name} wants a value: --${name} ${row.metavar}`);
+    if (text === "" && row.kind !== "list") throw new UsageError(`--${name} wants a value: --${name} ${row.metavar}`);
+    const value = PARSERS[row.kind](text, name);
+    if (row.kind === "list") (options[name] as unknown[]).push(value);
+    else options[name] = value;
+  }
+  return { options: options as Options, help, rest: words.slice(at) };
+}
+
+function defaults(): Record<string, unknown> {
+  const options: Record<string, unknown> = {};
+  for (const row of OPTIONS as readonly OptionRow[]) {
+    if (row.kind === "list") options[row.name] = [];
+    else if (row.kind === "flag") options[row.name] = false;
+    else options[row.name] = row.default === undefined ? undefined : PARSERS[row.kind](row.default, row.name);
+  }
+  return options;
+}
+
+function find(command: Command, name: string): OptionRow | undefined {
+  return (OPTIONS as readonly OptionRow[]).find((row) => row.name === name && row.commands.includes(command));
+}
+
+function unknownOption(command: Command, word: string): string {
+  const elsewhere = (OPTIONS as readonly OptionRow[]).find((row) => `--${row.name}` === word);
+  if (elsewhere) return `${word} is an option of \`ring3 ${elsewhere.commands[0]}\`, not of \`ring3 ${command}\``;
+  return `unknown option ${word} (\`ring3 ${command} --help\` lists them)`;
+}
+
+/** The option part of a command's help, one option a line, within 100 columns. */
+export function optionsHelp(command: Command): string {
+  const rows = (OPTIONS as readonly OptionRow[]).filter((row) => row.commands.includes(command));
+  const heads = rows.map((row) => `--${row.name}${row.metavar ? ` ${row.metavar}` : ""}`);
+  const width = Math.max(...heads.map((head) => head.length)) + 2;
+  const lines = rows.map((row, i) => {
+    const byDefault = row.default === undefined ? "" : ` (${row.default})`;
+    return `  ${heads[i]!.padEnd(width)}${row.help}${byDefault}`;
+  });
+  return lines.join("\n");
+}

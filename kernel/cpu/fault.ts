@@ -96,6 +96,11 @@ export function raiseSS(errorCode: u32): void {
   record(VECTOR_SS, errorCode | errorExt, KIND_FAULT);
 }
 
+/** Records #AC, whose error code is always 0. */
+export function raiseAC(): void {
+  record(VECTOR_AC, 0, KIND_FAULT);
+}
+
 /** Records #PF; `errorCode` in the format of SDM Vol. 3A 4.7. CR2 is written when the event is delivered. */
 export function raisePF(linear: u64, errorCode: u32): void {
   record(VECTOR_PF, errorCode, KIND_FAULT);

@@ -1,0 +1,116 @@
+// Where Wasm's own f32/f64 arithmetic is the chip's: the tests that NAME_fast operations make before they use it.
+//
+// Wasm rounds to nearest even, keeps no exception flags, knows neither DAZ nor FTZ and leaves NaN bits open. So it serves
+// when MXCSR asks for nothing else (all exceptions masked, RC = nearest, DAZ = FTZ = 0) and no flag can change: PE is set
+// already, no operand is denormal (DE) or NaN (IE), the result is neither tiny (UE) nor infinite or NaN (OE, ZE, IE).
+//
+// A NAME_fast operation says bail() when one of these fails, before anything has changed; the generator turns that into
+// leaving for the full operation NAME of sse-arithmetic.ts and its neighbours, which sets PE the first time.
+
+import { CPU_BLOCK } from "../abi/layout";
+import { MXCSR } from "../abi/state";
+
+/** MXCSR asks for native arithmetic: all masked, nearest, no DAZ, no FTZ. PE may still have to be set. */
+export let sseNative: bool = false;
+/** sseNative, and PE is set already. */
+export let sseFast: bool = false;
+
+/** Derives the two words above; to be called by whatever has written MXCSR, and when run() starts. */
+export function mxcsrChanged(): void {
+  const mxcsr = load<u32>(CPU_BLOCK, MXCSR);
+  sseNative = (mxcsr & 0xffc0) == 0x1f80;
+  sseFast = (mxcsr & 0xffe0) == 0x1fa0;
+}
+
+/** Marker that the generator replaces; a NAME_fast operation is never called as it stands. */
+export function bail(): void {
+  unreachable();
+}
+
+export const F64_MIN_NORMAL: f64 = 2.2250738585072014e-308;
+export const F64_MAX: f64 = 1.7976931348623157e308;
+/** Twice the smallest normal number: nothing that large was rounded up from a tiny result. */
+export const F64_NOT_TINY: f64 = 4.450147717014403e-308;
+export const F32_MIN_NORMAL: f32 = 1.1754943508222875e-38;
+export const F32_MAX: f32 = 3.4028234663852886e38;
+export const F32_NOT_TINY: f32 = 2.350988701644575e-38;
+
+/** Denormal or NaN. */
+// @ts-ignore: decorator
+@inline
+export function odd64(x: f64): bool {
+  return !(abs<f64>(x) >= F64_MIN_NORMAL) && x != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function odd32(x: f32): bool {
+  return !(abs<f32>(x) >= F32_MIN_NORMAL) && x != 0;
+}
+
+/** Infinite or NaN. */
+// @ts-ignore: decorator
+@inline
+export function unbounded64(r: f64): bool {
+  return !(abs<f64>(r) <= F64_MAX);
+}
+
+// @ts-ignore: decorator
+@inline
+export function unbounded32(r: f32): bool {
+  return !(abs<f32>(r) <= F32_MAX);
+}
+
+/** Too small to be sure that it is not tiny, zero included. */
+// @ts-ignore: decorator
+@inline
+export function small64(r: f64): bool {
+  return abs<f64>(r) < F64_NOT_TINY;
+}
+
+// @ts-ignore: decorator
+@inline
+export function small32(r: f32): bool {
+  return abs<f32>(r) < F32_NOT_TINY;
+}
+
+/** All-ones lanes where x is denormal. */
+// @ts-ignore: decorator
+@inline
+export function denormal64x2(x: v128): v128 {
+  return v128.and(f64x2.lt(f64x2.abs(x), f64x2.splat(F64_MIN_NORMAL)), f64x2.ne(x, f64x2.splat(0)));
+}
+
+// @ts-ignore: decorator
+@inline
+export function denormal32x4(x: v128): v128 {
+  return v128.and(f32x4.lt(f32x4.abs(x), f32x4.splat(F32_MIN_NORMAL)), f32x4.ne(x, f32x4.splat(0)));
+}
+
+/** All-ones lanes where r is finite. */
+// @ts-ignore: decorator
+@inline
+export function finite64x2(r: v128): v128 {
+  return f64x2.le(f64x2.abs(r), f64x2.splat(F64_MAX));
+}
+
+// @ts-ignore: decorator
+@inline
+export function finite32x4(r: v128): v128 {
+  return f32x4.le(f32x4.abs(r), f32x4.splat(F32_MAX));
+}
+
+/** All-ones lanes where r is finite and surely not tiny, or `zero` has ones: an exact zero. */
+// @ts-ignore: decorator
+@inline
+export function normal64x2(r: v128, zero: v128): v128 {
+  const size = f64x2.abs(r);
+  return v128.or(zero, v128.and(f64x2.ge(size, f64x2.splat(F64_NOT_TINY)), f64x2.le(size, f64x2.splat(F64_MAX))));
+}
+
+// @ts-ignore: decorator
+@inline
+export function normal32x4(r: v128, zero: v128): v128 {
+  const size = f32x4.abs(r);
+  return v128.or(zero, v128.and(f32x4.ge(size, f32x4.splat(F32_NOT_TINY)), f32x4.le(size, f32x4.splat(F32_MAX))));
+}

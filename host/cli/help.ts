@@ -1,0 +1,93 @@
+// Help and version texts of `ring3`. Entered from main.ts, loaded only when asked for.
+
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { bundledNames } from "./bundled";
+import { optionsHelp, UsageError, type Command } from "./options";
+
+const SUMMARY: Record<Command, string> = {
+  run: "run a Linux x86-64 program; its output, input and exit status are the command's",
+  trace: "show one system call instruction by instruction, from SYSCALL to SYSRET",
+};
+
+const EXAMPLES: Record<Command, string[]> = {
+  run: [
+    "ring3 run hello                                 a bundled program",
+    "ring3 run ./a.out one two                       a program of yours, with arguments",
+    "ring3 run --strace hello                        its system calls, as strace prints them",
+    "ring3 run --mount .:/data cat /data/notes.txt   a folder of yours inside the guest",
+    "ring3 run --root / /bin/ls -l /etc              a dynamic program in your own system, read-only",
+    "ring3 run --seed 1 --timeout 5 ./a.out          the same addresses each time, 5 seconds at most",
+  ],
+  trace: [
+    "ring3 trace hello                               the first system call of hello",
+    "ring3 trace --syscall write hello               its first write",
+    "ring3 trace --syscall 39 --pti=off ./a.out      getpid by number, without page-table isolation",
+  ],
+};
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+function wrapped(words: string[], indent: string): string {
+  const lines = [""];
+  for (const word of words) {
+    if (lines.at(-1)!.length + word.length > 90) lines.push("");
+    lines[lines.length - 1] += ` ${word}`;
+  }
+  return lines.map((line) => `${indent}${line.trimStart()}`).join("\n");
+}
+
+export function commandHelp(command: Command): number {
+  return print(
+    [
+      `ring3 ${command} [options] <program> [args...]`,
+      "",
+      `  ${SUMMARY[command]}`,
+      "",
+      "<program> is the name of a bundled program or a path of a static ELF file; with --root also a dynamic one:",
+      wrapped(bundledNames(), "  "),
+      "",
+      "Options end at the program's name; everything behind it is the guest's. --opt=V and --opt V are the same.",
+      optionsHelp(command),
+      "",
+      "Examples:",
+      ...EXAMPLES[command].map((example) => `  ${example}`),
+      "",
+      "Exit status: the guest's, 128+n when signal n ended it; 2 usage, 127 program not found, 126 not runnable,",
+      "124 timed out, 70 a bug of ring3.",
+    ].join("\n"),
+  );
+}
+
+export function help(words: readonly string[]): number {
+  const about = words[0];
+  if (about === "run" || about === "trace") return commandHelp(about);
+  if (about !== undefined && about !== "help" && about !== "version") throw new UsageError(`no help on "${about}": ring3 knows run and trace`);
+  return print(
+    [
+      "ring3: Linux x86-64 programs on an x86-64 machine made of WebAssembly",
+      "",
+      ...Object.entries(SUMMARY).map(([command, summary]) => `  ring3 ${command.padEnd(7)} ${summary}`),
+      "  ring3 help    this text; `ring3 help run` and `ring3 help trace` list the options",
+      "  ring3 version print the version",
+      "",
+      "Examples:",
+      ...[...EXAMPLES.run, ...EXAMPLES.trace].map((example) => `  ${example}`),
+    ].join("\n"),
+  );
+}
+
+/** The nearest package.json above this file is ours, in the bundle as in the sources. */
+export function version(): number {
+  for (let directory = dirname(fileURLToPath(import.meta.url)); ; directory = dirname(directory)) {
+    try {
+      return print(`ring3 ${JSON.parse(readFileSync(join(directory, "package.json"), "utf8")).version}`);
+    } catch (error) {
+      if (directory === dirname(directory)) throw error;
+    }
+  }
+}

@@ -1,0 +1,157 @@
+// `ring3 run`: a program, its options, our streams; then the guest's exit status is ours.
+// Entered from main.ts. Leaves to host/index (run), which returns when the guest has ended.
+
+import * as fs from "node:fs";
+import { isAbsolute } from "node:path";
+import { ProgramError, run, type RunOptions, type RunResult } from "../index";
+import { findProgram, ProgramNotRunnable } from "./bundled";
+import { hostDirectory } from "./host-directory";
+import { UsageError, type Options } from "./options";
+import { standardInput, standardOutput, writeLine } from "./streams";
+
+export const EXIT_TIMEOUT = 124;
+export const EXIT_BUG = 70;
+
+/** What every command that runs a guest hands to host/index, and the program's bytes. */
+export interface Guest {
+  program: Uint8Array;
+  options: RunOptions;
+}
+
+/**
+ * The guest that the command line describes, with our standard streams.
+ * @throws UsageError, ProgramNotRunnable
+ */
+export function guestOf(options: Omit<Options, "strace" | "stats" | "syscall" | "json">, rest: readonly string[]): Guest {
+  const word = rest[0];
+  if (word === undefined) throw new UsageError("no program given: `ring3 run <program> [args...]`, for example `ring3 run hello`");
+  const root = options.root === undefined ? undefined : folder("root", options.root);
+  const mounts = options.mount.map(parseMount);
+  if (!options.cwd.startsWith("/")) throw new UsageError(`--cwd is an absolute path of the guest, not "${options.cwd}"`);
+  const program = findProgram(word, root);
+  return {
+    program: program.bytes,
+    options: {
+      args: rest.map(byteString),
+      env: environment(options.env),
+      programPath: byteString(program.guestPath),
+      mounts: mounts.map(({ host, guest, writable }) => ({ directory: hostDirectory(host, writable), path: byteString(guest), writable })),
+      root: root === undefined ? undefined : hostDirectory(root, false),
+      cwd: byteString(options.cwd),
+      stdin: standardInput(),
+      stdout: standardOutput(1),
+      stderr: standardOutput(2),
+      memoryMiB: options.memory,
+      timeoutMs: options.timeout,
+      seed: options.seed,
+      aslr: !options["no-aslr"],
+      pti: options.pti,
+      pcid: options.pcid,
+      onNotice: options.quiet ? undefined : (line) => writeLine(`ring3: ${line}`),
+    },
+  };
+}
+
+/** Runs the guest of this command line. Answers our exit status. */
+export async function runCommand(options: Options, rest: readonly string[]): Promise<number> {
+  const guest = guestOf(options, rest);
+  const name = rest[0]!;
+  if (options.strace) guest.options.strace = writeLine;
+  const begun = performance.now();
+  let result: RunResult;
+  try {
+    result = await run(guest.program, guest.options);
+  } catch (error) {
+    if (!(error instanceof ProgramError)) throw error;
+    throw new ProgramNotRunnable(`${name}: ${error.message}`, error.exitStatus);
+  }
+  if (options.stats) writeStatistics(result, performance.now() - begun);
+  if (result.timedOut) {
+    writeLine(`ring3: ${name}: timed out after ${options.timeout! / 1000} s`);
+    return EXIT_TIMEOUT;
+  }
+  if (result.signal !== null) {
+    // A writer whose reader has gone (`yes | head`) ends without a word, as in a shell.
+    if (result.signal !== "SIGPIPE") writeLine(`ring3: ${name}: ${describeSignal(result)}`);
+  }
+  return result.status;
+}
+
+/** strsignal() of the signals that end a program by default. */
+const SIGNAL_TEXTS: Record<string, string> = {
+  SIGHUP: "Hangup",
+  SIGINT: "Interrupt",
+  SIGQUIT: "Quit",
+  SIGILL: "Illegal instruction",
+  SIGTRAP: "Trace/breakpoint trap",
+  SIGABRT: "Aborted",
+  SIGBUS: "Bus error",
+  SIGFPE: "Floating point exception",
+  SIGKILL: "Killed",
+  SIGUSR1: "User defined signal 1",
+  SIGSEGV: "Segmentation fault",
+  SIGUSR2: "User defined signal 2",
+  SIGPIPE: "Broken pipe",
+  SIGALRM: "Alarm clock",
+  SIGTERM: "Terminated",
+  SIGSTKFLT: "Stack fault",
+  SIGXCPU: "CPU time limit exceeded",
+  SIGXFSZ: "File size limit exceeded",
+  SIGVTALRM: "Virtual timer expired",
+  SIGPROF: "Profiling timer expired",
+  SIGIO: "I/O possible",
+  SIGPWR: "Power failure",
+  SIGSYS: "Bad system call",
+};
+
+function describeSignal(result: RunResult): string {
+  const text = SIGNAL_TEXTS[result.signal!];
+  return text === undefined ? result.signal! : `${result.signal} (${text})`;
+}
+
+function writeStatistics(result: RunResult, milliseconds: number): void {
+  writeLine(`ring3: ${result.instructions} instructions, ${result.crossings} crossings, ${milliseconds.toFixed(1)} ms`);
+}
+
+/** HOST:GUEST[:ro|:rw], the guest path absolute. A host path may itself contain colons. */
+function parseMount(text: string): { host: string; guest: string; writable: boolean } {
+  const mode = /:(ro|rw)$/.exec(text);
+  const pair = mode ? text.slice(0, mode.index) : text;
+  const colon = pair.lastIndexOf(":");
+  const guest = pair.slice(colon + 1);
+  if (colon <= 0 || !guest.startsWith("/")) throw new UsageError(`--mount is HOST:GUEST[:rw] with GUEST absolute, not "${text}"`);
+  return { host: folder("mount", pair.slice(0, colon)), guest, writable: mode?.[1] === "rw" };
+}
+
+function folder(option: string, path: string): string {
+  let stat: fs.Stats;
+  try {
+    stat = fs.statSync(path);
+  } catch {
+    throw new UsageError(`--${option}: ${path}: not found`);
+  }
+  if (!stat.isDirectory()) throw new UsageError(`--${option}: ${path}: not a folder`);
+  return isAbsolute(path) ? path : fs.realpathSync(path);
+}
+
+/**
+ * The guest's environment: a small one of our own, since the host's may hold secrets, then what --env says.
+ * `--env K` passes the host's K on.
+ */
+function environment(settings: readonly string[]): Record<string, string> {
+  const env: Record<string, string> = { PATH: "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", HOME: "/" };
+  if (process.env.TERM !== undefined) env.TERM = process.env.TERM;
+  for (const setting of settings) {
+    const equals = setting.indexOf("=");
+    const name = equals < 0 ? setting : setting.slice(0, equals);
+    if (name === "") throw new UsageError(`--env is K=V or K, not "${setting}"`);
+    const value = equals < 0 ? process.env[name] : setting.slice(equals + 1);
+    if (value !== undefined) env[byteString(name)] = byteString(value);
+  }
+  return env;
+}
+
+/** The kernel's strings have one character a byte; ours are Unicode. */
+export function byteString(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
+}

@@ -4,61 +4,53 @@
 //
 // A blocking read or write would stop the event loop (and --timeout with it), and one in Node's thread pool cannot be
 // called off at exit. On Linux a pipe or terminal is therefore opened a second time through /proc/self/fd with
-// O_NONBLOCK: the flag belongs to the new open file alone and leaves our parent's untouched. Readiness is then asked for
-// by a timer. Where there is no such file (other systems, sockets) input goes through process.stdin.
+// O_NONBLOCK: the flag belongs to the new open file alone and leaves our parent's untouched. A call that would block is
+// tried again after a while, at growing distances. Where there is no such file (other systems, sockets) input goes
+// through process.stdin.
 
 import * as fs from "node:fs";
 import { isatty } from "node:tty";
-
-/** Same shape as the InputStream of host/index. */
-export interface StdinStream {
-  read(max: number): Uint8Array | null | undefined;
-  onReadable(callback: () => void): void;
-  readonly isTTY: boolean;
-}
-
-/** Same shape as the OutputStream of host/index. */
-export interface StdoutStream {
-  write(bytes: Uint8Array): number;
-  onWritable(callback: () => void): void;
-  readonly isTTY: boolean;
-  readonly columns?: number;
-  readonly rows?: number;
-}
+import type { InputStream, OutputStream } from "../index";
 
 const READ_MAX = 65536;
 const EIO = 5;
-const EPIPE = 32;
 const ENOSPC = 28;
+const EPIPE = 32;
 
-const POLL_FIRST_MS = 1;
-const POLL_LAST_MS = 8;
+const RETRY_FIRST_MS = 1;
+const RETRY_LAST_MS = 8;
 
-/** Calls `ready` until it says true, at growing distances, then the callbacks that wait. */
-class Poll {
-  #waiting: (() => void)[] = [];
-  #delay = POLL_FIRST_MS;
+/** Runs a callback once, later; later each time until reset. */
+class Retry {
+  #callback: () => void = () => {};
+  #delay = RETRY_FIRST_MS;
+  #armed = false;
 
-  wait(ready: () => boolean, callback: () => void): void {
-    this.#waiting.push(callback);
-    if (this.#waiting.length === 1) this.#arm(ready);
+  set callback(callback: () => void) {
+    this.#callback = callback;
   }
 
-  #arm(ready: () => boolean): void {
+  arm(): void {
+    if (this.#armed) return;
+    this.#armed = true;
     setTimeout(() => {
-      if (ready()) {
-        this.#delay = POLL_FIRST_MS;
-        for (const waiting of this.#waiting.splice(0)) waiting();
-        return;
-      }
-      this.#delay = Math.min(2 * this.#delay, POLL_LAST_MS);
-      this.#arm(ready);
+      this.#armed = false;
+      this.#callback();
     }, this.#delay);
+    this.#delay = Math.min(2 * this.#delay, RETRY_LAST_MS);
+  }
+
+  reset(): void {
+    this.#delay = RETRY_FIRST_MS;
   }
 }
 
 function errorCode(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? "";
+}
+
+function wouldBlock(error: unknown): boolean {
+  return ["EAGAIN", "EWOULDBLOCK", "EINTR"].includes(errorCode(error));
 }
 
 /** A second, non-blocking open file of the same pipe or terminal; -1 when there is none to be had. */
@@ -79,30 +71,18 @@ function statOf(fd: number): fs.Stats | null {
 }
 
 /** Our standard input. A closed descriptor 0 is an empty one. */
-export function standardInput(): StdinStream {
+export function standardInput(): InputStream {
   const stat = statOf(0);
-  if (!stat) return { read: () => null, onReadable: (callback) => setTimeout(callback), isTTY: false };
+  if (!stat) return { read: () => null, onReadable: () => {} };
   const isTTY = isatty(0);
   // Regular files and devices like /dev/null answer at once.
   if (!isTTY && !stat.isFIFO() && !stat.isSocket()) return new DescriptorInput(0, isTTY);
-  let reopened = -2;
-  let stream: StreamInput | undefined;
-  let descriptor: DescriptorInput | undefined;
-  const opened = (): StdinStream => {
-    if (reopened === -2) {
-      reopened = stat.isSocket() ? -1 : reopen(0, fs.constants.O_RDONLY);
-      if (reopened >= 0) descriptor = new DescriptorInput(reopened, isTTY);
-      else stream = new StreamInput(isTTY);
-    }
-    return (descriptor ?? stream)!;
-  };
-  return { read: (max) => opened().read(max), onReadable: (callback) => opened().onReadable(callback), isTTY };
+  const reopened = stat.isSocket() ? -1 : reopen(0, fs.constants.O_RDONLY);
+  return reopened >= 0 ? new DescriptorInput(reopened, isTTY) : new StreamInput(isTTY);
 }
 
-class DescriptorInput implements StdinStream {
-  readonly #poll = new Poll();
-  /** What a readiness check took off the descriptor: one byte at most, or the end. */
-  #held: Uint8Array | null | undefined;
+class DescriptorInput implements InputStream {
+  readonly #retry = new Retry();
 
   constructor(
     readonly fd: number,
@@ -110,84 +90,72 @@ class DescriptorInput implements StdinStream {
   ) {}
 
   read(max: number): Uint8Array | null | undefined {
-    if (max <= 0) return new Uint8Array(0);
-    const held = this.#held;
-    this.#held = undefined;
-    if (held === null) return null;
-    if (!held) return this.#take(Math.min(max, READ_MAX));
-    const more = max > 1 ? this.#take(Math.min(max, READ_MAX) - 1) : undefined;
-    if (more === null) this.#held = null;
-    if (!more) return held;
-    const both = new Uint8Array(1 + more.length);
-    both.set(held);
-    both.set(more, 1);
-    return both;
+    const bytes = new Uint8Array(Math.min(max, READ_MAX));
+    try {
+      const got = fs.readSync(this.fd, bytes, 0, bytes.length, null);
+      this.#retry.reset();
+      return got === 0 ? null : bytes.subarray(0, got);
+    } catch (error) {
+      if (!wouldBlock(error)) return null;
+      this.#retry.arm();
+      return undefined;
+    }
   }
 
   onReadable(callback: () => void): void {
-    this.#poll.wait(() => this.#ready(), callback);
+    this.#retry.callback = callback;
   }
 
-  /** Readable means that a read would not block; the only way to ask Node is to read. */
-  #ready(): boolean {
-    if (this.#held === undefined) this.#held = this.#take(1);
-    return this.#held !== undefined;
-  }
-
-  #take(max: number): Uint8Array | null | undefined {
-    const bytes = new Uint8Array(max);
-    try {
-      const got = fs.readSync(this.fd, bytes, 0, max, null);
-      return got === 0 ? null : bytes.subarray(0, got);
-    } catch (error) {
-      const code = errorCode(error);
-      if (code === "EAGAIN" || code === "EWOULDBLOCK" || code === "EINTR") return undefined;
-      return null;
-    }
+  setRawMode(raw: boolean): void {
+    if (this.isTTY) process.stdin.setRawMode(raw);
   }
 }
 
-/** Input where a descriptor cannot be read without blocking: Node's own stream, asked for no more than it offers. */
-class StreamInput implements StdinStream {
+/** Input where a descriptor cannot be read without blocking: Node's own stream, started by the first read. */
+class StreamInput implements InputStream {
   #started = false;
   #ended = false;
   #rest: Uint8Array | undefined;
+  #callback: () => void = () => {};
 
   constructor(readonly isTTY: boolean) {}
 
   read(max: number): Uint8Array | null | undefined {
-    this.#start();
-    const bytes = this.#rest ?? (process.stdin.read() as Uint8Array | null) ?? undefined;
+    if (!this.#started) this.#start();
+    const bytes = this.#rest ?? (process.stdin.read() as Uint8Array | null);
     if (!bytes) return this.#ended ? null : undefined;
     this.#rest = bytes.length > max ? bytes.subarray(max) : undefined;
     return bytes.subarray(0, max);
   }
 
   onReadable(callback: () => void): void {
-    this.#start();
-    if (this.#rest || this.#ended || process.stdin.readableLength > 0) setTimeout(callback);
-    else process.stdin.once("readable", callback);
+    this.#callback = callback;
+  }
+
+  setRawMode(raw: boolean): void {
+    if (this.isTTY) process.stdin.setRawMode(raw);
   }
 
   #start(): void {
-    if (this.#started) return;
     this.#started = true;
-    process.stdin.once("end", () => (this.#ended = true));
-    process.stdin.once("error", () => (this.#ended = true));
-    process.stdin.read(0);
+    const ended = () => {
+      this.#ended = true;
+      this.#callback();
+    };
+    process.stdin.on("readable", () => this.#callback());
+    process.stdin.once("end", ended);
+    process.stdin.once("error", ended);
   }
 }
 
 /** Our standard output (1) or standard error (2). */
-export function standardOutput(fd: 1 | 2): StdoutStream {
-  const stat = statOf(fd);
-  const isTTY = isatty(fd);
-  const reopened = stat?.isFIFO() ? reopen(fd, fs.constants.O_WRONLY) : -1;
-  return new DescriptorOutput(reopened >= 0 ? reopened : fd, fd, isTTY);
+export function standardOutput(fd: 1 | 2): OutputStream {
+  const reopened = statOf(fd)?.isFIFO() ? reopen(fd, fs.constants.O_WRONLY) : -1;
+  return new DescriptorOutput(reopened >= 0 ? reopened : fd, fd, isatty(fd));
 }
 
-class DescriptorOutput implements StdoutStream {
-  #delay = POLL_FIRST_MS;
+class DescriptorOutput implements OutputStream {
+  readonly #retry = new Retry();
 
   constructor(
     readonly fd: number,
@@ -199,21 +167,22 @@ class DescriptorOutput implements StdoutStream {
     if (bytes.length === 0) return 0;
     try {
       const written = fs.writeSync(this.fd, bytes, 0, bytes.length);
-      this.#delay = POLL_FIRST_MS;
+      this.#retry.reset();
       return written;
     } catch (error) {
+      if (wouldBlock(error)) {
+        this.#retry.arm();
+        return 0;
+      }
       const code = errorCode(error);
-      if (code === "EAGAIN" || code === "EWOULDBLOCK" || code === "EINTR") return 0;
       if (code === "EPIPE" || code === "EOF") return -EPIPE;
-      if (code === "ENOSPC") return -ENOSPC;
-      return -EIO;
+      return code === "ENOSPC" ? -ENOSPC : -EIO;
     }
   }
 
   /** Whether a pipe has room cannot be asked without writing: the guest's write is tried again and finds out. */
   onWritable(callback: () => void): void {
-    setTimeout(callback, this.#delay);
-    this.#delay = Math.min(2 * this.#delay, POLL_LAST_MS);
+    this.#retry.callback = callback;
   }
 
   get columns(): number | undefined {
@@ -236,8 +205,8 @@ export function writeLine(line: string): void {
     try {
       bytes = bytes.subarray(fs.writeSync(2, bytes));
     } catch (error) {
-      if (errorCode(error) !== "EAGAIN") return;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_FIRST_MS);
+      if (!wouldBlock(error)) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_FIRST_MS);
     }
   }
 }

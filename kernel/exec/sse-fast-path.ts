@@ -87,6 +87,19 @@ export function denormal32x4(x: v128): v128 {
   return v128.and(f32x4.lt(f32x4.abs(x), f32x4.splat(F32_MIN_NORMAL)), f32x4.ne(x, f32x4.splat(0)));
 }
 
+/** All-ones lanes where x is neither denormal nor NaN. */
+// @ts-ignore: decorator
+@inline
+export function plain64x2(x: v128): v128 {
+  return v128.or(f64x2.ge(f64x2.abs(x), f64x2.splat(F64_MIN_NORMAL)), f64x2.eq(x, f64x2.splat(0)));
+}
+
+// @ts-ignore: decorator
+@inline
+export function plain32x4(x: v128): v128 {
+  return v128.or(f32x4.ge(f32x4.abs(x), f32x4.splat(F32_MIN_NORMAL)), f32x4.eq(x, f32x4.splat(0)));
+}
+
 /** All-ones lanes where r is finite. */
 // @ts-ignore: decorator
 @inline
@@ -113,4 +126,19 @@ export function normal64x2(r: v128, zero: v128): v128 {
 export function normal32x4(r: v128, zero: v128): v128 {
   const size = f32x4.abs(r);
   return v128.or(zero, v128.and(f32x4.ge(size, f32x4.splat(F32_NOT_TINY)), f32x4.le(size, f32x4.splat(F32_MAX))));
+}
+
+/** All-ones lanes where r is zero because a factor is. */
+// @ts-ignore: decorator
+@inline
+export function exactZero64x2(a: v128, b: v128, r: v128): v128 {
+  const zero = f64x2.splat(0);
+  return v128.and(f64x2.eq(r, zero), v128.or(f64x2.eq(a, zero), f64x2.eq(b, zero)));
+}
+
+// @ts-ignore: decorator
+@inline
+export function exactZero32x4(a: v128, b: v128, r: v128): v128 {
+  const zero = f32x4.splat(0);
+  return v128.and(f32x4.eq(r, zero), v128.or(f32x4.eq(a, zero), f32x4.eq(b, zero)));
 }

@@ -9,7 +9,7 @@
 // So kernel data must follow kernel code, and user32 code, user data, user code must stand in a row. SYSENTER and SYSEXIT
 // want four in a row of their own (SYSENTER_CS +0, +8, +16 or +32, +24 or +40), the reason for 32-bit kernel code at index 1.
 
-import { bytesOfHalves, codeOrDataDescriptor, systemDescriptor } from "./descriptors";
+import { codeOrDataDescriptor, systemDescriptor } from "./descriptors";
 import { CEA_TSS } from "./layout";
 
 export const GDT_ENTRIES = 16;
@@ -56,9 +56,4 @@ export function buildGdt(): Uint8Array {
   for (const [index, flags, limit] of ROWS) gdt.set(codeOrDataDescriptor(0, limit, flags), index * 8);
   gdt.set(systemDescriptor(CEA_TSS, TSS_LIMIT, 0x8b), GDT_ENTRY_TSS * 8); // 0xb: busy, as LTR leaves it
   return gdt;
-}
-
-/** The TLS slot `index` of 3, for set_thread_area and task switches: halves of its descriptor. */
-export function tlsDescriptor(lo: number, hi: number): Uint8Array {
-  return bytesOfHalves([lo, hi]);
 }

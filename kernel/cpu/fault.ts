@@ -39,6 +39,20 @@ export let eventDebug: u64 = 0;
 /** Added to a selector-format error code: 1 while deliver() works on an event external to the program (SDM Vol. 3A 6.13). */
 export let errorExt: u32 = 0;
 
+/** A repeated string instruction stopped between two iterations: RIP is still at it, and an event now pushes RF = 1. */
+export let repeating: bool = false;
+
+export function setRepeating(on: bool): void {
+  repeating = on;
+}
+
+/** The instruction that ends now takes no single-step trap although TF was set when it began: SYSCALL that masked TF. */
+export let stepSuppressed: bool = false;
+
+export function setStepSuppressed(on: bool): void {
+  stepSuppressed = on;
+}
+
 export function setErrorExt(ext: u32): void {
   errorExt = ext;
 }

@@ -182,9 +182,10 @@ __attribute__((used)) static void on_signal(int signal, siginfo_t *info, void *c
   load(running, uc);
 }
 
-/* RFLAGS.AC stays as the case had it when the kernel enters a handler; C code may make misaligned accesses. */
+/* AC, NT and ID stay as the case had them when the kernel enters a handler: C code may make misaligned accesses, and
+ * rt_sigreturn would leave NT and ID to the next case. */
 void signal_entry(int, siginfo_t *, void *);
-__asm__("signal_entry:\n\tpushfq\n\tandl $~0x40000, (%rsp)\n\tpopfq\n\tjmp on_signal\n");
+__asm__("signal_entry:\n\tpushfq\n\tandl $~0x244000, (%rsp)\n\tpopfq\n\tjmp on_signal\n");
 
 static void die(const char *what) {
   perror(what);

@@ -1,0 +1,110 @@
+// One round of the oracle: instances of rows on the chip and on our machine, and the differences, gathered by row and kind.
+
+import type { Row } from "../../kernel/decode/row";
+import { CODE_BASE, DATA_BASE, type Case, type Result } from "./case-format";
+import { type Difference, compare, registerNames } from "./compare";
+import { disassemble } from "./disassemble";
+import { type Instance, generate, isComparable } from "./generate";
+import { MachineRunner, type Path } from "./machine-runner";
+import { runNatively } from "./native";
+import { Random } from "./random";
+
+export interface Finding {
+  row: Row;
+  path: Path;
+  instance: Instance;
+  differences: Difference[];
+  /** The chip's result, and the error that our machine's run() threw, if it did. */
+  chip: Result;
+  error?: unknown;
+  /** How many instances of this row differ in the same words. */
+  count: number;
+}
+
+export interface Round {
+  cases: number;
+  findings: Finding[];
+  /** Instances a row of the table, and those that differed. */
+  perRow: Map<Row, { cases: number; different: number }>;
+}
+
+const batchSize = 20_000;
+
+export async function checkRows(options: { rows: Row[]; runner: string; seed: number; count: number; deadline?: number }): Promise<Round> {
+  const random = new Random(options.seed);
+  const rows = options.rows.filter(isComparable);
+  const round: Round = { cases: 0, findings: [], perRow: new Map(rows.map((row) => [row, { cases: 0, different: 0 }])) };
+  if (rows.length === 0) return round;
+  const byKind = new Map<string, Finding>();
+  let machine = await MachineRunner.create();
+  for (let next = 0; next < options.count; ) {
+    if (options.deadline !== undefined && Date.now() > options.deadline) break;
+    const instances: Instance[] = [];
+    for (; instances.length < batchSize && next < options.count; next++) instances.push(generate(rows[next % rows.length], random));
+    const chip = runNatively(options.runner, instances.map((instance) => instance.case));
+    for (let i = 0; i < instances.length; i++) {
+      const instance = instances[i];
+      const tally = round.perRow.get(instance.row)!;
+      tally.cases++;
+      round.cases++;
+      for (const path of ["step", "block"] as const) {
+        let differences: Difference[];
+        let error: unknown;
+        try {
+          differences = compare(instance, chip[i], machine.run(instance.case, path, i));
+        } catch (thrown) {
+          error = thrown;
+          differences = [{ what: "our machine threw", chip: "", ours: String(thrown) }];
+          machine = await MachineRunner.create();
+        }
+        if (differences.length === 0) continue;
+        tally.different++;
+        const kind = `${instance.row.opcode} ${instance.row.operands} ${differences.map((d) => d.what.replace(/[\d a-f]{2,}$|\d+$/, "")).join()}`;
+        const known = byKind.get(kind);
+        if (known) known.count++;
+        else byKind.set(kind, { row: instance.row, path, instance, differences, chip: chip[i], error, count: 1 });
+        break;
+      }
+    }
+  }
+  round.findings = [...byKind.values()];
+  return round;
+}
+
+const hex = (value: bigint | number) => value.toString(16);
+
+function stateText(c: Case): string {
+  const lines: string[] = [];
+  for (let i = 0; i < 16; i += 4) lines.push(registerNames.slice(i, i + 4).map((name, j) => `${name}=${hex(c.gpr[i + j])}`).join(" "));
+  lines.push(`flags=${hex(c.rflags)} fs=${hex(c.fsBase)} gs=${hex(c.gsBase)}`);
+  for (const p of c.patches) lines.push(`[${hex(DATA_BASE + p.offset)}] = ${Buffer.from(p.bytes).toString("hex")}`);
+  return lines.map((line) => `    ${line}`).join("\n");
+}
+
+function floatingText(c: Case): string {
+  const fx = Buffer.from(c.fx.buffer, c.fx.byteOffset, c.fx.byteLength);
+  const lines = [`fcw=${hex(fx.readUInt16LE(0))} fsw=${hex(fx.readUInt16LE(2))} ftw=${hex(fx[4])} mxcsr=${hex(fx.readUInt32LE(24))}`];
+  for (let i = 0; i < 8; i += 4) {
+    lines.push([0, 1, 2, 3].map((j) => `st${i + j}=${hex(fx.readUInt16LE(40 + 16 * (i + j)))}:${hex(fx.readBigUInt64LE(32 + 16 * (i + j))).padStart(16, "0")}`).join(" "));
+  }
+  for (let i = 0; i < 16; i += 2) {
+    lines.push([i, i + 1].map((j) => `xmm${j}=${hex(fx.readBigUInt64LE(168 + 16 * j)).padStart(16, "0")}_${hex(fx.readBigUInt64LE(160 + 16 * j)).padStart(16, "0")}`).join(" "));
+  }
+  return lines.map((line) => `    ${line}`).join("\n");
+}
+
+/** What differs in one finding, with everything needed to see why. */
+export async function findingText(finding: Finding, verbose: boolean): Promise<string> {
+  const { instance, row } = finding;
+  const c = instance.case;
+  const lines = [`${row.opcode}  ${row.mnemonic} ${row.operands}   ${finding.count} like this (${finding.path})`];
+  lines.push(`  ${Buffer.from(c.code).toString("hex")}  ${await disassemble(c.code, CODE_BASE + c.codeOffset)}`);
+  for (const d of finding.differences.slice(0, 8)) lines.push(`  ${d.what}:  chip ${d.chip}   ours ${d.ours}`);
+  if (finding.differences.length > 8) lines.push(`  and ${finding.differences.length - 8} more`);
+  if (verbose) {
+    lines.push("  before:", stateText(c));
+    if (row.cpuid && /FPU|MMX|SSE|FXSR/.test(row.cpuid)) lines.push(floatingText(c));
+    if (finding.error instanceof Error) lines.push(String(finding.error.stack));
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,29 @@
+// Instances of every row of the instruction table on this computer's chip and on our machine. Skipped where there is no x86-64 Linux.
+// Fresh ones each run; RING3_FUZZ_SEED repeats a run.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { checkRows, findingText } from "./check";
+import { NoChip, buildNativeRunner } from "./native";
+import { rows } from "./rows";
+
+let runner = "";
+try {
+  runner = buildNativeRunner(process.env.RING3_ROOT ?? process.cwd());
+} catch (error) {
+  if (!(error instanceof NoChip)) throw error;
+  console.log(`SKIP: comparison with the chip (${error.message})`);
+}
+
+const seed = Number(process.env.RING3_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+if (runner) {
+  test("every instruction leaves the state that the chip leaves", async () => {
+    console.log(`seed ${seed}`);
+    const round = await checkRows({ rows, runner, seed, count: 60_000, deadline: Date.now() + 20_000 });
+    const texts = await Promise.all(round.findings.slice(0, 10).map((finding) => findingText(finding, true)));
+    assert.is(round.findings.length, 0, `seed ${seed}, ${round.findings.length} kinds of difference\n${texts.join("\n\n")}`);
+  });
+}
+
+test.run();

@@ -110,7 +110,10 @@ function describeSignal(result: RunResult): string {
 }
 
 function writeStatistics(result: RunResult, milliseconds: number): void {
-  writeLine(`ring3: ${result.instructions} instructions, ${result.crossings} crossings, ${milliseconds.toFixed(1)} ms`);
+  const resident = process.resourceUsage().maxRSS / 1024;
+  writeLine(
+    `ring3: ${result.instructions} instructions, ${result.crossings} crossings, ${milliseconds.toFixed(1)} ms, ${resident.toFixed(0)} MB resident`,
+  );
 }
 
 /** HOST:GUEST[:ro|:rw], the guest path absolute. A host path may itself contain colons. */

@@ -1,0 +1,68 @@
+// Every bundled guest, its output and its exit status: on ring3 and, on x86-64 Linux, on the processor itself.
+import { join } from "node:path";
+import { writeFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { execute, ring3, root, scratchFolder, skip } from "../command";
+
+interface Case {
+  guest: string;
+  args?: string[];
+  input?: string;
+  output: string | RegExp;
+  status?: number;
+}
+
+const CASES: Case[] = [
+  { guest: "hello", output: "Hello, world!\n" },
+  { guest: "hello-asm", output: "Hello, world!\n" },
+  { guest: "echo", args: ["one", "two  three", ""], output: "one two  three \n" },
+  { guest: "echo", args: ["-n", "no newline"], output: "no newline" },
+  { guest: "echo", args: ["Zürich", "雪"], output: "Zürich 雪\n" },
+  { guest: "cat", input: "from standard input\n", output: "from standard input\n" },
+  { guest: "gettid", output: /^tid (\d+), pid \1\n$/ },
+  {
+    guest: "page-fault",
+    output: "mmap of 16 pages: 0 page faults\nfirst touch of each: 16 page faults\nsecond touch of each: 0 page faults\n",
+  },
+  { guest: "segv", output: "segv: writing to address 0\n", status: 139 },
+  { guest: "getppid", args: ["100"], output: "getppid 100: 100 alike\n" },
+  { guest: "int-loop", args: ["1000"], output: "int-loop 1000: 8ef4cfd69edf664c\n" },
+  { guest: "sieve", args: ["1"], output: "sieve 1: 82025\n" },
+  { guest: "sha256", args: ["1"], output: "sha256 1: de2f256064a0af797747c2b97505dc0b9f3df0de4f489eac731c23ae9ca9cc31\n" },
+  { guest: "quicksort", args: ["1"], output: "quicksort 1: 5e3b9cea\n" },
+  { guest: "fib", args: ["1"], output: "fib 1: 75025\n" },
+];
+
+function compare({ guest, args = [], output, status = 0 }: Case, ended: { text: string; status: number; stderr: string }): void {
+  if (typeof output === "string") assert.is(ended.text, output, `${guest}: ${ended.stderr}`);
+  else assert.match(ended.text, output, `${guest}: ${ended.stderr}`);
+  assert.is(ended.status, status, `${guest} ${args.join(" ")}`);
+}
+
+for (const row of CASES) {
+  const line = [row.guest, ...(row.args ?? [])].join(" ").trim();
+  test(`${line} on ring3`, () => compare(row, ring3(["run", row.guest, ...(row.args ?? [])], { input: row.input })));
+}
+
+test("the bundled guests do the same on the processor itself", () => {
+  if (process.platform !== "linux" || process.arch !== "x64") return skip("bundled guests natively", "not x86-64 Linux");
+  for (const row of CASES) compare(row, execute(join(root, "guest-programs", row.guest), row.args ?? [], { input: row.input }));
+});
+
+test("files of a mounted folder are there, and may be written only behind :rw", () => {
+  const folder = scratchFolder();
+  writeFileSync(join(folder, "notes.txt"), "a note\n");
+  const ended = ring3(["run", "--mount", `${folder}:/data`, "cat", "/data/notes.txt"]);
+  assert.is(ended.text, "a note\n");
+  assert.is(ring3(["run", "--mount", `${folder}:/data`, "--cwd", "/data", "cat", "notes.txt"]).text, "a note\n");
+  assert.is(ring3(["run", "cat", join(folder, "notes.txt")]).status, 1);
+});
+
+test("what build.mjs builds here is what is checked in", () => {
+  const ended = execute(process.execPath, [join(root, "guest-programs/build.mjs"), "--check"]);
+  for (const line of ended.text.split("\n")) if (line.startsWith("skip ")) skip(`rebuild of ${line.slice(5).split(":")[0]}`, line.split(": ")[1]!);
+  assert.is(ended.status, 0, ended.text + ended.stderr);
+});
+
+test.run();

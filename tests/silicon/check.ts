@@ -8,6 +8,7 @@ import { type Instance, generate, isComparable } from "./generate";
 import { MachineRunner, type Path } from "./machine-runner";
 import { runNatively } from "./native";
 import { Random } from "./random";
+import { generateSequence, sequenceRow, sequenceRows } from "./sequence";
 
 export interface Finding {
   row: Row;
@@ -35,12 +36,21 @@ export async function checkRows(options: { rows: Row[]; runner: string; seed: nu
   const rows = options.rows.filter(isComparable);
   const round: Round = { cases: 0, findings: [], perRow: new Map(rows.map((row) => [row, { cases: 0, different: 0 }])) };
   if (rows.length === 0) return round;
+  const forSequences = sequenceRows(rows);
+  if (forSequences.length > 20) {
+    // As many sequences as single instructions of a tenth of the rows.
+    for (let i = 0; i < rows.length / 10 + 10; i++) rows.push(sequenceRow);
+    round.perRow.set(sequenceRow, { cases: 0, different: 0 });
+  }
   const byKind = new Map<string, Finding>();
   let machine = await MachineRunner.create();
   for (let next = 0; next < options.count; ) {
     if (options.deadline !== undefined && Date.now() > options.deadline) break;
     const instances: Instance[] = [];
-    for (; instances.length < batchSize && next < options.count; next++) instances.push(generate(rows[next % rows.length], random));
+    for (; instances.length < batchSize && next < options.count; next++) {
+      const row = rows[next % rows.length];
+      instances.push(row === sequenceRow ? generateSequence(forSequences, random) : generate(row, random));
+    }
     const chip = runNatively(options.runner, instances.map((instance) => instance.case));
     for (let i = 0; i < instances.length; i++) {
       const instance = instances[i];

@@ -2,5 +2,6 @@
 
 import type { Row } from "../../kernel/decode/row";
 import { integerRows } from "../../kernel/decode/opcode-integer";
+import { sseRows } from "../../kernel/decode/opcode-sse";
 
-export const rows: Row[] = [...integerRows];
+export const rows: Row[] = [...integerRows, ...sseRows];

@@ -1,0 +1,40 @@
+// Runs of instructions on registers, as many as fit into a case: what one leaves in the flags, another reads. A lazily evaluated
+// flag, a dead one wrongly left out or a block wrongly stitched shows here and not in single instructions.
+
+import type { Row } from "../../kernel/decode/row";
+import { FX_BYTES, FX_FCW, FX_MXCSR, type Case } from "./case-format";
+import { encode, shapeOf } from "./encode";
+import type { Instance } from "./generate";
+import { type Random, integerValue } from "./random";
+
+const LONGEST = 15;
+
+/** Stands for a whole sequence where one row is expected. Only AF may be undefined at its end. */
+export const sequenceRow: Row = { opcode: "(several)", mnemonic: "SEQUENCE", operands: "", undefinedFlags: "AF" };
+
+const onRegisters = /^([EGZI][a-z]+|AL|rAX|CL|1)$/;
+
+/** Rows whose register form touches only general registers and defined flags (but for AF, which none of these reads). */
+export function sequenceRows(rows: Row[]): Row[] {
+  return rows.filter((row) => (row.cpuid === undefined || row.cpuid === "CMOV") && row.mode !== "32" && row.cpl === undefined
+    && (row.undefinedFlags ?? "").replace("AF", "").trim() === "" && row.operands !== "" && !row.opcode.endsWith("mem")
+    && row.operands.split(",").every((operand) => onRegisters.test(operand.trim())) && !/^(PUSH|POP|JMP|CALL|NOP|ENTER|IN|OUT)$/.test(row.mnemonic));
+}
+
+export function generateSequence(rows: Row[], random: Random): Instance {
+  const code: number[] = [];
+  for (;;) {
+    const row = random.pick(rows);
+    const { bytes } = encode(row, shapeOf(row), random, false);
+    if (code.length + bytes.length > LONGEST) break;
+    code.push(...bytes);
+  }
+  const gpr = new BigUint64Array(16);
+  for (let i = 0; i < 16; i++) gpr[i] = integerValue(random);
+  const fx = new Uint8Array(FX_BYTES);
+  const view = new DataView(fx.buffer);
+  view.setUint16(FX_FCW, 0x37f, true);
+  view.setUint32(FX_MXCSR, 0x1f80, true);
+  const c: Case = { code: Uint8Array.from(code), codeOffset: 0x800, gpr, rflags: 0x202n | (BigInt(random.u32()) & 0x8d5n), fsBase: 0n, gsBase: 0n, fx, patches: [] };
+  return { row: sequenceRow, case: c, preludeLength: 0, operandSize: 8 };
+}

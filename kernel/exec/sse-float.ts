@@ -135,7 +135,7 @@ function native32(operation: u32, a: f32, b: f32): f32 {
     case OPERATION_DIV: {
       r = a / b;
       if (small32(r) && a != 0) return NaN;
-      inexact = <f64>r * <f64>b != <f64>a;
+      inexact = r != 0 && <f64>r * <f64>b != <f64>a;
       break;
     }
     case OPERATION_SQRT: {

@@ -27,7 +27,8 @@ export function assembleEntryText(variant: EntryVariant): EntryImage {
   const bytes = new Uint8Array(state.head.dump());
   const symbols: [string, number][] = [];
   for (const [label, symbol] of state.symbols) {
-    symbols.push([label, Number(symbol.value.addend)]);
+    // Section names are symbols too.
+    if (!label.startsWith(".")) symbols.push([label, Number(symbol.value.addend)]);
   }
   symbols.sort((a, b) => a[1] - b[1]);
   return { base: variant.base, bytes, symbols };

@@ -1,0 +1,251 @@
+// The ring-0 side of a machine, as host/linux uses it: boot, address spaces, kernel stacks, switching tasks, and the loop that
+// turns hypercalls into hooks.
+// Entered from VMCALL in the entry text. Leaves to Ring0Hooks (host/linux), and back to the guest behind the VMCALL.
+
+import type { Machine } from "../machine/machine";
+import type { PhysMemory } from "../machine/phys-memory";
+import type { Registers } from "../machine/registers";
+import { AddressSpace, NO_ASID } from "./address-space";
+import { buildKernelMemory, loadControlState, putLinear, type Ring0Options } from "./boot";
+import { entryText, type EntryText } from "./entry-symbols";
+import { KernelStack } from "./kernel-stack";
+import { KERNEL_STACK_SLOTS, PER_CPU_CPU_TSS_RW, PER_CPU_USER_PCID_FLUSH_MASK, PHYS_PER_CPU, hexLinear } from "./layout";
+import { PageTables, PTE_FRAME_MASK } from "./page-tables";
+import { PtRegs } from "./pt-regs";
+import { TSS_sp1 } from "./descriptors";
+import { __USER_CS, __USER_DS } from "./segments";
+import {
+  HYPERCALL_DO_SYSCALL_64, HYPERCALL_EXCEPTION, HYPERCALL_EXIT_TO_USER_MODE, HYPERCALL_INTERRUPT, SUSPEND, type Ring0Hooks, type Suspend,
+} from "./hypercall";
+import { EXIT_BUDGET, EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
+import { CR3, FS_BASE, KERNEL_GS_BASE, RAX, RDI, RDX, RETIRED, RIP, RSI } from "../../kernel/abi/state";
+import { FLAG_FIXED, FLAG_IF } from "../../kernel/abi/bits";
+
+/** dispatch() came back because a hook answered SUSPEND. Beside the reasons of kernel/abi/exit-reasons.ts. */
+export const DISPATCH_SUSPENDED = 100;
+
+/** Address spaces that the TLB keeps apart (Linux TLB_NR_DYN_ASIDS). */
+const TLB_NR_DYN_ASIDS = 6;
+
+/** What Ring0 needs of a machine; tests give it one without a CPU. */
+export type Ring0Machine = Pick<Machine, "registers" | "phys" | "run" | "flushTlb" | "invlpg">;
+
+export class Ring0 {
+  readonly machine: Ring0Machine;
+  readonly options: Readonly<Ring0Options>;
+  /** The entry code: bytes, labels, symbolize(). */
+  readonly text: EntryText;
+  readonly tables: PageTables;
+  /** The PML4 (pair) made at boot: no user pages, and the kernel half of all others. */
+  readonly bootRoot: number;
+  readonly #registers: Registers;
+  readonly #phys: PhysMemory;
+  readonly #asids: (AddressSpace | undefined)[] = new Array(TLB_NR_DYN_ASIDS).fill(undefined);
+  #nextAsid = 0;
+  readonly #freeSlots: number[] = [];
+  #nextSlot = 1;
+  #current: KernelStack | undefined;
+  #space: AddressSpace | undefined;
+
+  private constructor(machine: Ring0Machine, options: Ring0Options, text: EntryText) {
+    this.machine = machine;
+    this.options = options;
+    this.text = text;
+    this.#registers = machine.registers;
+    this.#phys = machine.phys;
+    this.tables = new PageTables(machine.phys, machine, options.pti);
+    this.bootRoot = buildKernelMemory(machine.phys, this.tables, text);
+    loadControlState(machine.registers, this.bootRoot, options, text.labels);
+    machine.flushTlb();
+  }
+
+  /** Builds the kernel's ring-0 side in a fresh machine. @throws RangeError when its RAM is too small */
+  static boot(machine: Ring0Machine, options: Ring0Options): Ring0 {
+    return new Ring0(machine, options, entryText(options));
+  }
+
+  /** Linear address (signed, see layout.ts) of every label of the entry text. */
+  get labels(): ReadonlyMap<string, number> {
+    return this.text.labels;
+  }
+
+  // --- memory
+
+  /** An address space without user pages, or undefined when guest RAM is used up. */
+  createAddressSpace(): AddressSpace | undefined {
+    return AddressSpace.create(this.tables, this.bootRoot, this.options.pcid);
+  }
+
+  /** Frees an address space, also the current one: the CPU then stands on the boot page table until the next switchTo. */
+  destroyAddressSpace(space: AddressSpace): void {
+    if (space === this.#space) {
+      this.#space = undefined;
+      this.#registers.set(CR3, this.bootRoot);
+    }
+    space.destroy();
+    if (space.asid === NO_ASID) return;
+    this.#asids[space.asid] = undefined;
+    space.asid = NO_ASID;
+    this.machine.flushTlb();
+  }
+
+  /** A 16 KiB kernel stack above a guard page, or undefined when guest RAM or the slots are used up. */
+  allocKernelStack(): KernelStack | undefined {
+    const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
+    const stack = slot < KERNEL_STACK_SLOTS ? KernelStack.alloc(this.tables, this.bootRoot, slot) : undefined;
+    if (stack === undefined) this.#freeSlots.push(slot);
+    return stack;
+  }
+
+  /** Frees a stack. If the CPU stands on it, the next thing must be switchTo. */
+  freeKernelStack(stack: KernelStack): void {
+    if (stack === this.#current) this.#current = undefined;
+    stack.free(this.tables, this.bootRoot);
+    this.#freeSlots.push(stack.slot);
+  }
+
+  // --- tasks
+
+  /** The stack the CPU is on, if a task has been switched to. */
+  get current(): KernelStack | undefined {
+    return this.#current;
+  }
+
+  /** Goes over to another task: kernel stack, user's FPU state and segment bases, CR3 (Linux __switch_to, switch_mm). */
+  switchTo(stack: KernelStack, space: AddressSpace): void {
+    if (stack !== this.#current) {
+      this.#current?.save(this.#registers);
+      stack.load(this.#registers);
+      this.#current = stack;
+      putLinear(this.#phys, PHYS_PER_CPU + PER_CPU_CPU_TSS_RW + TSS_sp1, stack.top);
+    }
+    this.switchAddressSpace(space);
+  }
+
+  /** Loads CR3, as also execve does it. The kernel half goes in; the entry code derives the user's from it. */
+  switchAddressSpace(space: AddressSpace): void {
+    if (space === this.#space) return;
+    if (this.options.pcid) this.#takeAsid(space);
+    // Without PCID every CR3 load flushes; and no mapping made while `space` was away has been invalidated.
+    else {
+      if (this.#space !== undefined) this.#space.asid = NO_ASID;
+      space.asid = 0;
+      this.machine.flushTlb();
+    }
+    this.#space = space;
+    this.#registers.set(CR3, space.cr3Kernel);
+  }
+
+  #takeAsid(space: AddressSpace): void {
+    if (space.asid !== NO_ASID) return;
+    const asid = this.#nextAsid;
+    this.#nextAsid = (asid + 1) % TLB_NR_DYN_ASIDS;
+    const evicted = this.#asids[asid];
+    this.#asids[asid] = space;
+    space.asid = asid;
+    if (evicted === undefined) return;
+    evicted.asid = NO_ASID;
+    this.machine.flushTlb();
+    // And the user PCID, by the entry code itself: its next CR3 write goes without NOFLUSH.
+    this.#phys.u32[(PHYS_PER_CPU + PER_CPU_USER_PCID_FLUSH_MASK) >>> 2]! |= 1 << (asid + 1);
+  }
+
+  /** Fabricates the pt_regs of a program that starts at `ip` with `sp`, all other registers 0 (Linux start_thread). */
+  startThread(regs: PtRegs, ip: number, sp: number): void {
+    regs.clear();
+    regs.ip = ip;
+    regs.sp = sp;
+    regs.cs = __USER_CS;
+    regs.ss = __USER_DS;
+    regs.flags = FLAG_IF | FLAG_FIXED;
+    regs.origAx = -1;
+  }
+
+  /** Makes `stack`, whose pt_regs is filled, start at ret_from_fork when it is switched to. */
+  startAtRetFromFork(stack: KernelStack): void {
+    stack.startAt(this.#label("ret_from_fork"));
+  }
+
+  /** A new program on a new stack: the next dispatch() enters it at CPL 3 through ret_from_fork and IRETQ. */
+  enterUser(stack: KernelStack, space: AddressSpace, ip: number, sp: number): void {
+    this.startThread(stack.regs, ip, sp);
+    this.startAtRetFromFork(stack);
+    this.switchTo(stack, space);
+  }
+
+  /** execve in the current task: registers that no pt_regs holds, as a new program finds them. */
+  resetUserState(): void {
+    this.#current?.loadFreshUserState(this.#registers);
+  }
+
+  #label(name: string): number {
+    const address = this.labels.get(name);
+    if (address === undefined) throw new Error(`the entry text has no label ${name}`);
+    return address;
+  }
+
+  /** FS base of the current task. */
+  get userFsBase(): number {
+    return this.#registers.get(FS_BASE);
+  }
+
+  set userFsBase(base: number) {
+    this.#registers.set(FS_BASE, base);
+  }
+
+  /** GS base of the current task: while the kernel runs it is where SWAPGS put it. */
+  get userGsBase(): number {
+    return this.#registers.get(KERNEL_GS_BASE);
+  }
+
+  set userGsBase(base: number) {
+    this.#registers.set(KERNEL_GS_BASE, base);
+  }
+
+  // --- the loop
+
+  /**
+   * Runs the guest for at most `budget` instructions and serves its hypercalls. Answers EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN, or
+   * DISPATCH_SUSPENDED after a hook said SUSPEND; the hypercall that it was in is then complete as far as the CPU goes, and the
+   * task goes on behind it with what `regs` says by then.
+   */
+  dispatch(hooks: Ring0Hooks, budget: number): number {
+    const { machine } = this;
+    const words = this.#registers.u32;
+    let left = budget;
+    while (left > 0) {
+      const before = words[RETIRED >>> 2]!;
+      const reason = machine.run(left);
+      if (reason !== EXIT_HYPERCALL) return reason;
+      left -= (words[RETIRED >>> 2]! - before) >>> 0;
+      if (this.hypercall(hooks) === SUSPEND) return DISPATCH_SUSPENDED;
+    }
+    return EXIT_BUDGET;
+  }
+
+  /** Serves the hypercall that run() has just returned with. For callers that drive the machine themselves (trace). */
+  hypercall(hooks: Ring0Hooks): void | Suspend {
+    const words = this.#registers.u32;
+    const regs = this.#regsArgument();
+    switch (words[RAX >>> 2]) {
+      case HYPERCALL_DO_SYSCALL_64:
+        return hooks.syscall(regs);
+      case HYPERCALL_EXCEPTION:
+        return hooks.exception(regs, words[RDX >>> 2]!, words[RSI >>> 2]!);
+      case HYPERCALL_INTERRUPT:
+        return hooks.interrupt(regs, words[RDX >>> 2]!);
+      case HYPERCALL_EXIT_TO_USER_MODE:
+        return hooks.exitToUserMode?.(regs);
+    }
+    throw new Error(`unknown hypercall ${words[RAX >>> 2]} at ${hexLinear(this.#registers.getLinear(RIP))}`);
+  }
+
+  // RDI. Entries from user mode have their pt_regs at the top of the task's stack; others are wherever the CPU was.
+  #regsArgument(): PtRegs {
+    const linear = this.#registers.getLinear(RDI);
+    if (this.#current !== undefined && linear === this.#current.regsLinear) return this.#current.regs;
+    const at = this.tables.pte(this.bootRoot, linear);
+    if (at < 0) throw new Error(`hypercall with pt_regs at ${hexLinear(linear)}, which is not mapped`);
+    return new PtRegs(this.#phys, ((this.#phys.u32[at]! & PTE_FRAME_MASK) >>> 0) + (linear & 0xfff));
+  }
+}

@@ -5,9 +5,8 @@
 import { Errno } from "./errno";
 import type { Mm } from "./mm";
 import { OutOfMemory } from "./page-cache";
-import { frameOf } from "./resident-pages";
 import { BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV } from "./uapi-signal";
-import { PAGE_SIZE, PROT_EXEC, PROT_WRITE, TASK_SIZE } from "./uapi-mman";
+import { PAGE_SIZE, PROT_EXEC, PROT_WRITE, TASK_SIZE, pageFloor } from "./uapi-mman";
 import type { Vma } from "./vma";
 
 export const ACCESS_READ = 0;
@@ -25,8 +24,8 @@ const noMapping: MemoryFault = { signal: SIGSEGV, code: SEGV_MAPERR };
 const notAllowed: MemoryFault = { signal: SIGSEGV, code: SEGV_ACCERR };
 const pastEndOfFile: MemoryFault = { signal: SIGBUS, code: BUS_ADRERR };
 
-/** Pages of a file mapped by one read fault, around it and aligned (Linux fault_around_bytes, 64 KiB). */
-const FAULT_AROUND = 16;
+/** What one read fault of a file maps, around it and aligned: Linux fault_around_bytes. */
+const FAULT_AROUND = 65536;
 
 /**
  * Makes the page of `address` accessible. null: done, the access may be tried again. Otherwise the signal it earns.
@@ -38,23 +37,23 @@ export function faultIn(mm: Mm, address: number, access: Access): MemoryFault | 
   if (vma === undefined) return noMapping;
   if (!allows(vma, access)) return notAllowed;
 
-  const page = Math.floor(address / PAGE_SIZE);
+  const linear = pageFloor(address);
   const write = access === ACCESS_WRITE;
-  const entry = mm.resident.get(page);
-  if (entry !== 0) {
-    if (write && !vma.shared) copyOnWrite(mm, vma, page, frameOf(entry));
+  const frame = mm.addressSpace.walk(linear)?.pa;
+  if (frame !== undefined) {
+    if (write && !vma.shared) copyOnWrite(mm, vma, linear, frame);
     else {
-      if (write) vma.backing?.markDirty(vma.pageIndex(page * PAGE_SIZE));
-      mm.install(page, frameOf(entry), vma.prot, write);
+      if (write) vma.backing?.markDirty(vma.pageIndex(linear));
+      mm.addressSpace.protect(linear, PAGE_SIZE, write ? vma.prot : vma.prot & ~PROT_WRITE);
     }
     return null;
   }
   if (vma.backing === null) {
-    if (write) mm.install(page, mm.frames.alloc(), vma.prot, true);
-    else mm.installShared(page, mm.frames.zero, vma.prot);
+    if (write) mm.install(linear, mm.frames.alloc(), vma.prot);
+    else mm.installShared(linear, mm.frames.zero, vma.prot & ~PROT_WRITE);
     return null;
   }
-  return fileFault(mm, vma, page, write);
+  return fileFault(mm, vma, linear, write);
 }
 
 function allows(vma: Vma, access: Access): boolean {
@@ -65,34 +64,35 @@ function allows(vma: Vma, access: Access): boolean {
 }
 
 /** A write to a page of a private mapping that is resident: the only owner keeps it, any other gets its own copy. */
-function copyOnWrite(mm: Mm, vma: Vma, page: number, frame: number): void {
+function copyOnWrite(mm: Mm, vma: Vma, linear: number, frame: number): void {
   const { phys } = mm.frames;
   if (phys.references(frame) === 1) {
-    mm.install(page, frame, vma.prot, true);
+    mm.addressSpace.protect(linear, PAGE_SIZE, vma.prot);
     return;
   }
   const copy = mm.frames.alloc();
   if (frame !== mm.frames.zero) phys.copyFrame(copy, frame);
-  mm.install(page, copy, vma.prot, true);
-  phys.put(frame);
+  mm.install(linear, copy, vma.prot);
 }
 
-function fileFault(mm: Mm, vma: Vma, page: number, write: boolean): MemoryFault | null {
+function fileFault(mm: Mm, vma: Vma, linear: number, write: boolean): MemoryFault | null {
   const backing = vma.backing!;
-  const index = vma.pageIndex(page * PAGE_SIZE);
+  const index = vma.pageIndex(linear);
   if (backing.pastEnd(index)) return pastEndOfFile;
   try {
-    if (!write) faultAround(mm, vma, page);
+    if (!write) {
+      faultAround(mm, vma, linear);
+      if (mm.addressSpace.translate(linear, false) >= 0) return null;
+    }
     const frame = backing.frame(index);
     if (write && !vma.shared) {
       const copy = mm.frames.alloc();
       mm.frames.phys.copyFrame(copy, frame);
-      mm.install(page, copy, vma.prot, true);
+      mm.install(linear, copy, vma.prot);
       return null;
     }
     if (write) backing.markDirty(index);
-    if (mm.resident.get(page) === 0) mm.installShared(page, frame, vma.prot);
-    if (write) mm.install(page, frame, vma.prot, true);
+    mm.installShared(linear, frame, write ? vma.prot : vma.prot & ~PROT_WRITE);
   } catch (error) {
     if (error instanceof Errno) return pastEndOfFile;
     throw error;
@@ -101,22 +101,20 @@ function fileFault(mm: Mm, vma: Vma, page: number, write: boolean): MemoryFault 
 }
 
 /** Maps the neighbours of a file page too, read-only: most programs touch them next, and each fault costs a crossing. */
-function faultAround(mm: Mm, vma: Vma, page: number): void {
+function faultAround(mm: Mm, vma: Vma, linear: number): void {
   const backing = vma.backing!;
   if (backing.file === null) return;
-  const window = Math.floor(page / FAULT_AROUND) * FAULT_AROUND;
-  const first = Math.max(window, vma.start / PAGE_SIZE);
-  const end = Math.min(window + FAULT_AROUND, vma.end / PAGE_SIZE);
+  const window = Math.floor(linear / FAULT_AROUND) * FAULT_AROUND;
+  const start = Math.max(window, vma.start);
+  const end = Math.min(window + FAULT_AROUND, vma.end);
   try {
-    backing.readAhead(vma.pageIndex(first * PAGE_SIZE), end - first);
+    backing.readAhead(vma.pageIndex(start), (end - start) / PAGE_SIZE);
+    for (let at = start; at < end; at += PAGE_SIZE) {
+      const frame = backing.peek(vma.pageIndex(at));
+      if (frame >= 0 && mm.addressSpace.walk(at) === undefined) mm.installShared(at, frame, vma.prot & ~PROT_WRITE);
+    }
   } catch (error) {
-    // The page itself is still to be had, perhaps.
-    if (error instanceof OutOfMemory) return;
-    throw error;
-  }
-  for (let neighbour = first; neighbour < end; neighbour++) {
-    if (mm.resident.get(neighbour) !== 0) continue;
-    const frame = backing.peek(vma.pageIndex(neighbour * PAGE_SIZE));
-    if (frame >= 0) mm.installShared(neighbour, frame, vma.prot);
+    // The page itself is perhaps still to be had.
+    if (!(error instanceof OutOfMemory)) throw error;
   }
 }

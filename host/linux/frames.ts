@@ -4,11 +4,15 @@
 import { NO_FRAME, type PhysMemory } from "../machine/phys-memory";
 import { type MappableFile, OutOfMemory, PageCache } from "./page-cache";
 
+/** Whatever stands for a file's identity and remembers its page cache: an inode. */
+export interface PageCacheOwner {
+  pageCache: PageCache | null;
+}
+
 export class Frames {
   /** One page of zeros that every read of untouched anonymous memory shares. */
   readonly zero: number;
-  /** Page caches of files, by whatever stands for the file's identity: its inode. */
-  private readonly caches = new Map<object, PageCache>();
+  private readonly owners = new Set<PageCacheOwner>();
 
   constructor(readonly phys: PhysMemory) {
     this.zero = phys.allocFrame();
@@ -27,23 +31,17 @@ export class Frames {
   /** Drops cached file pages that nobody maps; answers how many. */
   shrink(): number {
     let freed = 0;
-    for (const cache of this.caches.values()) freed += cache.shrink();
+    for (const owner of this.owners) freed += owner.pageCache!.shrink();
     return freed;
   }
 
   /** The page cache of a regular file; one for all its mappings. */
-  cacheOf(identity: object, file: MappableFile): PageCache {
-    let cache = this.caches.get(identity);
-    if (cache === undefined) {
-      cache = new PageCache(this.phys, () => this.alloc(), file);
-      this.caches.set(identity, cache);
+  cacheOf(owner: PageCacheOwner, file: MappableFile): PageCache {
+    if (owner.pageCache === null) {
+      owner.pageCache = new PageCache(this.phys, () => this.alloc(), file);
+      this.owners.add(owner);
     }
-    return cache;
-  }
-
-  /** The page cache of a file if some mapping has ever made one: for read, write and truncate to stay in step with it. */
-  existingCache(identity: object): PageCache | undefined {
-    return this.caches.get(identity);
+    return owner.pageCache;
   }
 
   /** Backing of MAP_SHARED | MAP_ANONYMOUS memory. */
@@ -53,8 +51,11 @@ export class Frames {
 
   /** Gives everything back; no address space may be alive. */
   release(): void {
-    for (const cache of this.caches.values()) cache.release();
-    this.caches.clear();
+    for (const owner of this.owners) {
+      owner.pageCache!.release();
+      owner.pageCache = null;
+    }
+    this.owners.clear();
     this.phys.put(this.zero);
   }
 }

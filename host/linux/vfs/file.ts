@@ -139,7 +139,10 @@ export abstract class OpenFile {
     return this;
   }
   put(task: Task | null): void {
-    if (--this.references === 0) this.release(task);
+    if (--this.references > 0) return;
+    this.inode.locks?.releaseWhole(this);
+    this.inode.locks?.releaseOwner(this);
+    this.release(task);
   }
 }
 

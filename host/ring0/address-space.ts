@@ -32,17 +32,24 @@ export class AddressSpace {
   #pages = 0;
   #destroyed = false;
 
-  private constructor(tables: PageTables, root: number, pcid: boolean) {
+  readonly #leave: (space: AddressSpace) => void;
+
+  private constructor(tables: PageTables, root: number, pcid: boolean, leave: (space: AddressSpace) => void) {
+    this.#leave = leave;
     this.#tables = tables;
     this.#phys = tables.phys;
     this.root = root;
     this.#pcid = pcid;
   }
 
-  /** An address space without user pages, or undefined when guest RAM is used up. @param boot the PML4 to take the kernel half from */
-  static create(tables: PageTables, boot: number, pcid: boolean): AddressSpace | undefined {
+  /**
+   * An address space without user pages, or undefined when guest RAM is used up.
+   * @param boot the PML4 to take the kernel half from
+   * @param leave called by destroy(): takes it out of CR3 and of its TLB slot
+   */
+  static create(tables: PageTables, boot: number, pcid: boolean, leave: (space: AddressSpace) => void): AddressSpace | undefined {
     const root = allocPml4(tables.phys, boot, tables.pti);
-    return root === NO_FRAME ? undefined : new AddressSpace(tables, root, pcid);
+    return root === NO_FRAME ? undefined : new AddressSpace(tables, root, pcid, leave);
   }
 
   /** CR3 of the kernel half, without NOFLUSH. PCID 0 stays unused, as in Linux: kernel PCID = ASID + 1. */
@@ -169,10 +176,11 @@ export class AddressSpace {
     });
   }
 
-  /** Gives back every page, table and PML4. The address space must not be the current one, except to be left at once. */
+  /** Gives back every page, table and PML4. If it is the current one, the CPU is put on the boot page table. */
   destroy(): void {
     if (this.#destroyed) throw new Error("address space destroyed twice");
     this.#destroyed = true;
+    this.#leave(this);
     this.unmap(0, TASK_SIZE);
     this.#tables.freeUserTables(this.root);
     freePml4(this.#phys, this.root, this.#tables.pti);

@@ -15,6 +15,8 @@
 import { NO_FRAME, PAGE_SIZE, type PhysMemory } from "../machine/phys-memory";
 import { PTE_A, PTE_D, PTE_G, PTE_NX_HIGH, PTE_P, PTE_PS, PTE_RW, PTE_US } from "../../kernel/abi/bits";
 
+export type { AddressSpace } from "./address-space";
+
 /** A mapping that PROT_NONE made inaccessible: P is clear, the frame is kept. Linux uses the G bit too (_PAGE_PROTNONE). */
 export const PTE_PROTNONE = PTE_G;
 /** Entry and table flags of a page table that serves user pages; of one that serves kernel pages. */
@@ -98,8 +100,9 @@ export class PageTables {
     const index = Math.floor(linear / 0x8000000000) & 511;
     const words = this.phys.u32;
     const at = (root >>> 2) + index * 2;
+    const isNew = words[at] === 0;
     const table = this.#makeTable(at, linear);
-    if (table >= 0 && this.pti && index < PML4_KERNEL_HALF) {
+    if (isNew && table >= 0 && this.pti && index < PML4_KERNEL_HALF) {
       words[at + PTI_USER_PML4_OFFSET / 4] = words[at]!;
       // A return to CPL 3 on the wrong CR3 must fault at its first fetch (Linux __pti_set_user_pgtbl).
       words[at + 1] = PTE_NX_HIGH;

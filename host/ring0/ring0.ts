@@ -73,16 +73,14 @@ export class Ring0 {
 
   /** An address space without user pages, or undefined when guest RAM is used up. */
   createAddressSpace(): AddressSpace | undefined {
-    return AddressSpace.create(this.tables, this.bootRoot, this.options.pcid);
+    return AddressSpace.create(this.tables, this.bootRoot, this.options.pcid, (space) => this.#leave(space));
   }
 
-  /** Frees an address space, also the current one: the CPU then stands on the boot page table until the next switchTo. */
-  destroyAddressSpace(space: AddressSpace): void {
+  #leave(space: AddressSpace): void {
     if (space === this.#space) {
       this.#space = undefined;
       this.#registers.set(CR3, this.bootRoot);
     }
-    space.destroy();
     if (space.asid === NO_ASID) return;
     this.#asids[space.asid] = undefined;
     space.asid = NO_ASID;

@@ -1,0 +1,10 @@
+// The part of @defasm/core that assemble.build.ts uses.
+declare module "@defasm/core" {
+  export class AssemblyState {
+    errors: { message: string }[];
+    head: { dump(): Uint8Array };
+    symbols: Map<string, { value: { addend: bigint } }>;
+    compile(source: string): void;
+    iterate(visit: (statement: { error?: { message: string } | null }, line: number) => void): void;
+  }
+}

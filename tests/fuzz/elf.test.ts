@@ -10,10 +10,10 @@ import { guardedRun } from "./guarded-run";
 import { tinyElf } from "./tiny-elf";
 
 const folder = join(projectRoot, "guest-programs");
-const originals = readdirSync(folder)
+const originals: Uint8Array[] = readdirSync(folder)
   .map((name) => join(folder, name))
   .filter((path) => !/\.[a-z]+$/.test(path))
-  .map((path) => new Uint8Array(readFileSync(path)))
+  .map((path): Uint8Array => new Uint8Array(readFileSync(path)))
   .filter((bytes) => bytes[0] === 0x7f && bytes[1] === 0x45);
 // mov $60, %eax; xor %edi, %edi; syscall
 originals.push(tinyElf(Uint8Array.of(0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05), new Uint8Array(64)));
@@ -31,7 +31,7 @@ function put(bytes: Uint8Array, at: number, value: bigint, count: number): void 
 }
 
 function mutate(random: Random, original: Uint8Array): Uint8Array {
-  let bytes = original.slice();
+  let bytes: Uint8Array = original.slice();
   const view = new DataView(bytes.buffer);
   const segments = view.getUint16(56, true);
   const value = () => (random.chance(0.6) ? random.pick(edges) : random.chance(0.5) ? BigInt(random.below(0x10000)) : random.u64());

@@ -1,0 +1,75 @@
+// The corner cases on our machine against what a chip did: tests/golden/corner-cases.txt, recorded by RING3_RECORD=1 on x86-64
+// Linux. Where there is a chip, the recording is held against it too.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { projectRoot } from "../source-files";
+import type { Case, Result } from "./case-format";
+import { registerNames } from "./compare";
+import { type CornerCase, caseOf, cornerCases } from "./corner-cases";
+import { MachineRunner, type Path } from "./machine-runner";
+import { NoChip, buildNativeRunner, chipName, runNatively } from "./native";
+
+const recording = join(projectRoot, "tests/golden/corner-cases.txt");
+const cases = cornerCases.map(caseOf);
+const hex = (value: bigint | number) => value.toString(16);
+
+/** What an instruction did, in one line: how it ended and what it changed. */
+function outcome(corner: CornerCase, before: Case, after: Result): string {
+  const words: string[] = [];
+  if (after.vector === 3) words.push(`done rip=${hex(after.rip - 1n)}`);
+  else {
+    words.push(`vector ${after.vector} error ${hex(after.vector === 14 && after.cr2 >> 47n ? after.error | 1n : after.error)} rip=${hex(after.rip)}`);
+    if (after.vector === 14) words.push(`cr2=${hex(after.cr2)}`);
+  }
+  for (let i = 0; i < 16; i++) if (before.gpr[i] !== after.gpr[i]) words.push(`${registerNames[i]}=${hex(after.gpr[i])}`);
+  words.push(`flags=${hex(after.rflags & ~BigInt(corner.undefinedFlags ?? 0))}`);
+  if (before.fsBase !== after.fsBase) words.push(`fs=${hex(after.fsBase)}`);
+  if (before.gsBase !== after.gsBase) words.push(`gs=${hex(after.gsBase)}`);
+  for (const [offset, value] of corner.ignoreMemory ? [] : after.differences) words.push(`[${hex(0x20000000 + offset)}]=${hex(value)}`);
+  for (let at = 32; at < after.fx.length; at += 8) {
+    if (before.fx.subarray(at, at + 8).some((byte, i) => byte !== after.fx[at + i])) words.push(`fx+${at}`);
+  }
+  return words.join(" ");
+}
+
+let runner = "";
+try {
+  runner = buildNativeRunner(projectRoot);
+} catch (error) {
+  if (!(error instanceof NoChip)) throw error;
+  console.log(`SKIP: recording of the corner cases against the chip (${error.message})`);
+}
+
+if (runner && process.env.RING3_RECORD) {
+  const results = runNatively(runner, cases);
+  const lines = cornerCases.map((corner, i) => `${corner.name}: ${outcome(corner, cases[i], results[i])}`);
+  writeFileSync(recording, `Recorded on ${chipName()}\n${lines.join("\n")}\n`);
+}
+
+const recorded = new Map(readFileSync(recording, "utf8").trimEnd().split("\n").slice(1).map((line) => line.split(/: (?=done|vector)/) as [string, string]));
+
+test("the recording names every case once", () => {
+  assert.equal([...recorded.keys()], cornerCases.map((corner) => corner.name));
+});
+
+// The recording is Intel's; other vendors differ by rules that are not written down here.
+if (runner && /Intel/.test(chipName())) {
+  test("the chip does what is recorded", () => {
+    const results = runNatively(runner, cases);
+    cornerCases.forEach((corner, i) => assert.is(outcome(corner, cases[i], results[i]), recorded.get(corner.name), corner.name));
+  });
+}
+
+const machine = await MachineRunner.create();
+for (const path of ["step", "block"] as Path[]) {
+  cornerCases.forEach((corner, i) => {
+    test(`${corner.name} (${path})`, () => {
+      assert.is(outcome(corner, cases[i], machine.run(cases[i], path)), recorded.get(corner.name));
+    });
+  });
+}
+
+test.run();

@@ -1,0 +1,240 @@
+// Single instructions where the order of effects, the kind of fault or the wrap of an address is what matters: one row each, AT&T text
+// and the state that makes it interesting. The data window starts at 0x20000000: two pages rw-, then one page r--, then nothing.
+
+import { AssemblyState } from "@defasm/core";
+import { CODE_SIZE, type Case, DATA_BASE, FX_BYTES, FX_FCW, FX_MXCSR } from "./case-format";
+import { registerNames } from "./compare";
+
+export interface CornerCase {
+  name: string;
+  assembly: string;
+  /** Registers that matter; the others are 0x0101010101010101 times their number, RSP is in the data window. */
+  state?: Record<string, number | bigint>;
+  /** Memory by address. */
+  memory?: Record<number, number[]>;
+  /** RFLAGS bits not to look at. */
+  undefinedFlags?: number;
+  /** Whether stores that came before the fault stay is not architecture. */
+  ignoreMemory?: boolean;
+  codeOffset?: number;
+}
+
+const D = DATA_BASE;
+const END_RW = D + 0x2000;
+const END = D + 0x3000;
+const OUTSIDE = 0x0000_8000_0000_0000n; // first non-canonical address
+const HIGH = 0xffff_ffff_8000_0000n; // canonical, the kernel's
+const q = (value: number | bigint) => Array.from({ length: 8 }, (_, i) => Number((BigInt.asUintN(64, BigInt(value)) >> BigInt(8 * i)) & 255n));
+const bytes = (...list: number[]) => `.byte ${list.join(", ")}`;
+const AC = 0x40000;
+const DF = 0x400;
+
+export const cornerCases: CornerCase[] = [
+  // Faults of memory operands
+  { name: "a load across the end of the window faults on its second page", assembly: "mov (%rsi), %rax", state: { rsi: END - 4 } },
+  { name: "a load whose first byte is unmapped faults there", assembly: "mov (%rsi), %rax", state: { rsi: D - 4 } },
+  { name: "a store that runs into the read-only page changes nothing", assembly: "mov %rax, (%rsi)", state: { rsi: END_RW - 3 } },
+  { name: "a 16-byte store that runs into the read-only page changes nothing", assembly: "movups %xmm0, (%rsi)", state: { rsi: END_RW - 8 } },
+  { name: "a read-modify-write on the read-only page is a write", assembly: "addl $1, (%rsi)", state: { rsi: END_RW } },
+  { name: "CMPXCHG that fails still writes", assembly: "cmpxchg %rcx, (%rsi)", state: { rsi: END_RW, rax: 1 } },
+  { name: "CMPXCHG8B on the read-only page is a write", assembly: "cmpxchg8b (%rsi)", state: { rsi: END_RW } },
+  { name: "CMPXCHG16B wants alignment", assembly: "cmpxchg16b (%rsi)", state: { rsi: D + 8 } },
+  { name: "XADD on the read-only page leaves the register", assembly: "xadd %rax, (%rsi)", state: { rsi: END_RW } },
+  { name: "XCHG on the read-only page leaves the register", assembly: "xchg %rax, (%rsi)", state: { rsi: END_RW } },
+  { name: "a shift by 0 of the read-only page is a write", assembly: "shlq %cl, (%rsi)", state: { rsi: END_RW, rcx: 0 } },
+  { name: "BT only reads", assembly: "btq $5, (%rsi)", state: { rsi: END_RW }, undefinedFlags: 0x894 },
+  { name: "BTS of a set bit writes", assembly: "btsq $5, (%rsi)", state: { rsi: END_RW } },
+  { name: "BT with a negative bit offset reads below", assembly: "btq %rax, (%rsi)", state: { rsi: D, rax: -1n } },
+  { name: "BTR with a large bit offset reaches far", assembly: "btrq %rax, (%rsi)", state: { rsi: D + 8, rax: 0x7fff }, undefinedFlags: 0x894 },
+  { name: "BTS with a 32-bit offset takes its sign", assembly: "btsl %eax, (%rsi)", state: { rsi: D + 0x100, rax: 0xfffffff0n }, undefinedFlags: 0x894 },
+  { name: "TEST on the read-only page only reads", assembly: "testl $1, (%rsi)", state: { rsi: END_RW }, undefinedFlags: 0x10 },
+  { name: "CMP on the read-only page only reads", assembly: "cmpl $1, (%rsi)", state: { rsi: END_RW } },
+  { name: "MOVAPS wants alignment", assembly: "movaps (%rsi), %xmm0", state: { rsi: D + 8 } },
+  { name: "MOVAPS of a misaligned unmapped address is #GP", assembly: "movaps (%rsi), %xmm0", state: { rsi: END + 8 } },
+  { name: "an SSE operand in memory wants alignment", assembly: "paddd (%rsi), %xmm0", state: { rsi: D + 4 } },
+  { name: "FXSAVE wants 16-byte alignment", assembly: "fxsave (%rsi)", state: { rsi: D + 8 } },
+  { name: "with AC set a misaligned load is #AC", assembly: "mov (%rsi), %rax", state: { rsi: D + 4, rflags: AC } },
+  { name: "with AC set an aligned load is fine", assembly: "mov (%rsi), %eax", state: { rsi: D + 4, rflags: AC } },
+  { name: "with AC set a misaligned PUSH is #AC", assembly: "push %rax", state: { rsp: D + 0x104, rflags: AC } },
+  { name: "with AC set a misaligned unmapped load is #AC or #PF as on the chip", assembly: "mov (%rsi), %rax", state: { rsi: END + 4, rflags: AC } },
+  { name: "with AC set MOVUPS checks 4 bytes", assembly: "movups (%rsi), %xmm0", state: { rsi: D + 4, rflags: AC } },
+  { name: "with AC set MOVUPS of an odd address is as on the chip", assembly: "movups (%rsi), %xmm0", state: { rsi: D + 1, rflags: AC } },
+
+  // Addresses that are not canonical, the kernel's, or wrap
+  { name: "a non-canonical address is #GP", assembly: "mov (%rsi), %rax", state: { rsi: OUTSIDE } },
+  { name: "a non-canonical address by RBP is #SS", assembly: "mov (%rbp), %rax", state: { rbp: OUTSIDE } },
+  { name: "a non-canonical address by RSP is #SS", assembly: "mov (%rsp), %rax", state: { rsp: OUTSIDE } },
+  { name: "RBP as index is not the stack", assembly: "mov (%rsi,%rbp), %rax", state: { rsi: 0, rbp: OUTSIDE } },
+  { name: "the last canonical bytes into the hole are #GP", assembly: "mov (%rsi), %rax", state: { rsi: OUTSIDE - 4n } },
+  { name: "an address of the kernel is #PF", assembly: "mov (%rsi), %rax", state: { rsi: HIGH } },
+  { name: "a write to an address of the kernel is #PF", assembly: "mov %rax, (%rsi)", state: { rsi: HIGH } },
+  { name: "the top of the address space wraps to 0", assembly: "mov (%rsi), %rax", state: { rsi: -4n } },
+  { name: "an address size prefix cuts to 32 bits", assembly: "mov (%esi), %rax", state: { rsi: 0xdeadbeef00000000n + BigInt(D) } },
+  { name: "a 32-bit address wraps", assembly: "mov 0x10(%esi,%ecx), %eax", state: { rsi: 0xffffffff, rcx: D - 15 } },
+  { name: "LEA with a 32-bit address zero-extends", assembly: "lea -1(%esi), %rax", state: { rsi: 0 } },
+  { name: "LEA of 16 bits keeps the rest", assembly: "lea 0x1234(%rsi), %ax", state: { rsi: 0xf000, rax: -1n } },
+  { name: "LEA of 32 bits zero-extends", assembly: "lea -1(%rsi), %eax", state: { rsi: 0, rax: -1n } },
+  { name: "LEA does not look at the segment base", assembly: "lea %fs:(%rsi), %rax", state: { rsi: 5, fs: 0x1000 } },
+  { name: "FS adds its base", assembly: "mov %fs:8(%rsi), %rax", state: { rsi: 0x10, fs: D } },
+  { name: "FS base and offset wrap", assembly: "mov %fs:(%rsi), %rax", state: { rsi: BigInt(D) + 0x100n, fs: -0x80n } },
+  { name: "GS base is added after the cut to 32 bits", assembly: "mov %gs:(%esi), %eax", state: { rsi: 0xffffffff00000010n, gs: D } },
+  { name: "a non-canonical sum by FS is #GP", assembly: "mov %fs:(%rsi), %rax", state: { rsi: 0x7fff_ffff_ffffn, fs: 0x10 } },
+  { name: "moffs with a 64-bit address", assembly: "movabs 0x20000010, %rax" },
+  { name: "RIP-relative counts from the next instruction, immediate included", assembly: "cmpl $0x12345678, 0x2000(%rip)", state: {}, codeOffset: 0x100 },
+
+  // The stack
+  { name: "PUSH RSP stores the old value", assembly: "push %rsp" },
+  { name: "POP RSP loads the value", assembly: "pop %rsp", memory: { [D + 0x800]: q(0x1234) } },
+  { name: "POP to memory by RSP uses the new RSP", assembly: "popq 8(%rsp)", memory: { [D + 0x800]: q(0x77) } },
+  { name: "PUSH to an unmapped stack changes nothing", assembly: "push %rax", state: { rsp: D } },
+  { name: "PUSH to a non-canonical stack is #SS", assembly: "push %rax", state: { rsp: OUTSIDE + 8n } },
+  { name: "PUSH onto the read-only page", assembly: "push %rax", state: { rsp: END_RW + 16 } },
+  { name: "POP from beyond the window", assembly: "pop %rax", state: { rsp: END } },
+  { name: "POP to an unmapped address leaves RSP", assembly: "popq (%rsi)", state: { rsi: END } },
+  { name: "PUSH of 16 bits", assembly: "push %ax", state: { rax: 0x1234 } },
+  { name: "PUSH imm8 sign-extends", assembly: "push $-2" },
+  { name: "PUSH from an unmapped address leaves RSP", assembly: "pushq (%rsi)", state: { rsi: END } },
+  { name: "CALL with a faulting stack does not jump", assembly: "call *%rax", state: { rax: 0x10000900, rsp: D + 4 } },
+  { name: "CALL to a non-canonical address", assembly: "call *%rax", state: { rax: OUTSIDE }, ignoreMemory: true },
+  { name: "JMP to a non-canonical address faults at the JMP", assembly: "jmp *%rax", state: { rax: OUTSIDE } },
+  { name: "RET to a non-canonical address faults at the RET", assembly: "ret", memory: { [D + 0x800]: q(OUTSIDE) } },
+  { name: "RET imm16 releases the arguments", assembly: "ret $16", memory: { [D + 0x800]: q(0x10000900) } },
+  { name: "RET from a faulting stack", assembly: "ret", state: { rsp: END - 4 } },
+  { name: "a jump to data that may not be executed", assembly: "jmp *%rax", state: { rax: D } },
+  { name: "a jump to an unmapped page", assembly: "jmp *%rax", state: { rax: 0x10001000 } },
+  { name: "a jump to the kernel", assembly: "jmp *%rax", state: { rax: HIGH } },
+  { name: "CALL through memory by RSP uses the old RSP", assembly: "call *(%rsp)", memory: { [D + 0x800]: q(0x10000900) } },
+  { name: "LEAVE with a non-canonical RBP is #SS", assembly: "leave", state: { rbp: OUTSIDE } },
+  { name: "LEAVE", assembly: "leave", state: { rbp: D + 0x100 }, memory: { [D + 0x100]: q(0x55) } },
+  { name: "ENTER 0", assembly: "enter $16, $0", state: { rbp: D + 0x100 } },
+  { name: "ENTER with levels copies frame pointers", assembly: "enter $32, $3", state: { rbp: D + 0x100 }, memory: { [D + 0xf0]: [...q(0x11), ...q(0x22)] } },
+  { name: "ENTER whose frame is below the stack", assembly: "enter $0x1000, $0", state: { rsp: D + 0x800, rbp: D + 0x100 }, ignoreMemory: true },
+  { name: "PUSHF shows neither RF nor VM", assembly: "pushf", state: { rflags: 0xcd5 } },
+  { name: "POPF at CPL 3 changes neither IF nor IOPL", assembly: "popf", memory: { [D + 0x800]: q(0x3cd5) } },
+  { name: "POPF of 16 bits keeps AC", assembly: "popfw", state: { rflags: AC }, memory: { [D + 0x800]: q(0xd5) } },
+
+  // Arithmetic edges
+  { name: "DIV by 0", assembly: "div %rcx", state: { rcx: 0 } },
+  { name: "DIV overflow", assembly: "div %rcx", state: { rax: 0, rdx: 5, rcx: 5 } },
+  { name: "IDIV of the least number by -1", assembly: "idiv %rcx", state: { rax: 1n << 63n, rdx: -1n, rcx: -1n } },
+  { name: "IDIV of 32 bits, the least quotient", assembly: "idiv %ecx", state: { rax: 0x80000000, rdx: 0xffffffff, rcx: 1 }, undefinedFlags: 0x8d5 },
+  { name: "DIV of AX into AL and AH", assembly: "div %cl", state: { rax: 0x1234, rcx: 0x77 }, undefinedFlags: 0x8d5 },
+  { name: "a shift by 0 leaves the flags", assembly: "shl %cl, %rax", state: { rcx: 64, rflags: 0x8d5 } },
+  { name: "a 32-bit shift by 0 zero-extends", assembly: "shl %cl, %eax", state: { rcx: 32, rax: -1n, rflags: 0x8d5 } },
+  { name: "RCL of 8 bits by 9 is as by 0", assembly: "rcl $9, %al", state: { rax: 0x81, rflags: 1 }, undefinedFlags: 0x800 },
+  { name: "RCR of 16 bits by 17", assembly: "rcr $17, %ax", state: { rax: 0x8001, rflags: 1 }, undefinedFlags: 0x800 },
+  { name: "ROL of 8 bits by 8 sets CF", assembly: "rol $8, %al", state: { rax: 0x81 }, undefinedFlags: 0x800 },
+  { name: "CMOV whose condition fails still reads", assembly: "cmovz (%rsi), %rax", state: { rsi: END } },
+  { name: "a 32-bit CMOV whose condition fails zero-extends", assembly: "cmovz %ecx, %eax", state: { rax: -1n } },
+  { name: "a failed 32-bit CMPXCHG writes EAX only", assembly: "cmpxchg %ecx, %ebx", state: { rax: 0x1_0000_0001n, rbx: 0x5_0000_0002n, rcx: 7 } },
+  { name: "a successful 32-bit CMPXCHG", assembly: "cmpxchg %ecx, %ebx", state: { rax: 0xf_0000_0002n, rbx: 0x5_0000_0002n, rcx: 7 } },
+  { name: "XADD of a register with itself", assembly: "xadd %rax, %rax", state: { rax: 5 } },
+  { name: "BSF of 0 leaves the register", assembly: "bsf %rcx, %rax", state: { rcx: 0, rax: 0x1_0000_0005n }, undefinedFlags: 0x895 },
+  { name: "BSWAP of 16 bits", assembly: bytes(0x66, 0x0f, 0xc8), state: { rax: 0x1122334455667788n } },
+  { name: "MOVSXD without REX.W", assembly: bytes(0x63, 0xc1), state: { rcx: 0xffffffff80000000n, rax: -1n } },
+  { name: "XCHG EAX, EAX with REX.B is not NOP", assembly: bytes(0x41, 0x90), state: { rax: -1n, r8: 0x5_0000_0001n } },
+  { name: "AH under no REX, SPL under REX", assembly: bytes(0x40, 0x88, 0xe0), state: { rax: 0 } },
+  { name: "a REX before a legacy prefix counts for nothing", assembly: bytes(0x48, 0x66, 0x01, 0xc8), state: { rax: -1n, rcx: 1 } },
+
+  // Strings
+  { name: "REP MOVSB that faults midway leaves the rest to do", assembly: "rep movsb", state: { rsi: D, rdi: END_RW - 5, rcx: 20 } },
+  { name: "REP STOSQ that faults midway", assembly: "rep stosq", state: { rdi: END_RW - 24, rcx: 10, rax: 0x4242 } },
+  { name: "REP MOVSQ across the end of the source", assembly: "rep movsq", state: { rsi: END - 20, rdi: D, rcx: 10 } },
+  { name: "REP with count 0 touches nothing", assembly: "rep movsb", state: { rsi: 0, rdi: 0, rcx: 0 } },
+  { name: "REP MOVSB backwards", assembly: "rep movsb", state: { rsi: D + 0x20, rdi: D + 0x40, rcx: 8, rflags: DF } },
+  { name: "REP MOVSB onto itself, one further", assembly: "rep movsb", state: { rsi: D, rdi: D + 1, rcx: 12 } },
+  { name: "REP MOVSB with 32-bit addresses", assembly: bytes(0x67, 0xf3, 0xa4), state: { rsi: 0x700000000n + BigInt(D), rdi: BigInt(D) + 0x100n, rcx: 0x500000003n } },
+  { name: "REPE CMPSB stops at the difference", assembly: "repe cmpsb", state: { rsi: D, rdi: D + 0x40, rcx: 20 }, memory: { [D]: [1, 2, 3, 4, 5], [D + 0x40]: [1, 2, 3, 9, 5] } },
+  { name: "REPNE SCASB finds", assembly: "repne scasb", state: { rdi: D, rcx: 20, rax: 4 }, memory: { [D]: [1, 2, 3, 4, 5] } },
+  { name: "REPE CMPSB that faults keeps its flags", assembly: "repe cmpsb", state: { rsi: END - 2, rdi: D, rcx: 5, rflags: 0x8d5 }, memory: { [D]: [0, 0] } },
+  { name: "CMPSB with count 0 keeps its flags", assembly: "repe cmpsb", state: { rcx: 0, rflags: 0x8d5 } },
+  { name: "LODSD zero-extends", assembly: "lodsl", state: { rsi: D, rax: -1n } },
+  { name: "LODS by FS", assembly: bytes(0x64, 0x48, 0xad), state: { rsi: 8, fs: D } },
+  { name: "STOS ignores the segment prefix", assembly: bytes(0x64, 0xaa), state: { rdi: D, fs: 0x1000 } },
+  { name: "JRCXZ with a 32-bit count", assembly: bytes(0x67, 0xe3, 0x10), state: { rcx: 0x100000000n } },
+  { name: "LOOP with a 32-bit count", assembly: bytes(0x67, 0xe2, 0x10), state: { rcx: 0x500000000n } },
+
+  // What is not an instruction, or not at CPL 3
+  { name: "UD2", assembly: "ud2" },
+  { name: "UD1 with its ModRM", assembly: bytes(0x0f, 0xb9, 0xc0) },
+  { name: "UD0", assembly: bytes(0x0f, 0xff, 0xc0) },
+  { name: "PUSH ES does not exist in 64-bit mode", assembly: bytes(0x06) },
+  { name: "AAA does not exist in 64-bit mode", assembly: bytes(0x37) },
+  { name: "BOUND's byte is EVEX or #UD", assembly: bytes(0x62, 0x01) },
+  { name: "LES's byte with a VEX of a bad map", assembly: bytes(0xc4, 0x1f, 0, 0, 0) },
+  { name: "INTO does not exist in 64-bit mode", assembly: bytes(0xce) },
+  { name: "82 does not exist in 64-bit mode", assembly: bytes(0x82, 0xc0, 1) },
+  { name: "far JMP with its pointer does not exist in 64-bit mode", assembly: bytes(0xea, 0, 0, 0, 0, 0, 0) },
+  { name: "LOCK on a register", assembly: "lock add %eax, %ecx" },
+  { name: "LOCK on MOV", assembly: bytes(0xf0, 0x89, 0x06), state: { rsi: D } },
+  { name: "LOCK on CMP", assembly: bytes(0xf0, 0x39, 0x06), state: { rsi: D } },
+  { name: "LOCK on a load form of ADD", assembly: bytes(0xf0, 0x03, 0x06), state: { rsi: D } },
+  { name: "LEA of a register", assembly: bytes(0x8d, 0xc0) },
+  { name: "group 8 without its upper half", assembly: bytes(0x0f, 0xba, 0xc0, 1) },
+  { name: "FE /2", assembly: bytes(0xfe, 0xd0) },
+  { name: "FF /7", assembly: bytes(0xff, 0xf8) },
+  { name: "8F /1", assembly: bytes(0x8f, 0xc8) },
+  { name: "C6 /1", assembly: bytes(0xc6, 0xc8, 0) },
+  { name: "MOV to CS", assembly: bytes(0x8e, 0xc8) },
+  { name: "15 bytes are fine", assembly: bytes(...Array(14).fill(0x66), 0x90) },
+  { name: "more than 15 bytes are #GP", assembly: bytes(...Array(15).fill(0x66), 0x90) },
+  { name: "HLT at CPL 3", assembly: "hlt" },
+  { name: "CLI at CPL 3", assembly: "cli" },
+  { name: "STI at CPL 3", assembly: "sti" },
+  { name: "IN at CPL 3", assembly: "in $0x10, %al" },
+  { name: "OUT at CPL 3", assembly: "out %eax, %dx" },
+  { name: "INSB at CPL 3", assembly: bytes(0x6c) },
+  { name: "WRMSR at CPL 3", assembly: "wrmsr" },
+  { name: "RDMSR at CPL 3", assembly: "rdmsr" },
+  { name: "MOV from CR0 at CPL 3", assembly: bytes(0x0f, 0x20, 0xc0) },
+  { name: "MOV from CR1 at CPL 3", assembly: bytes(0x0f, 0x20, 0xc8) },
+  { name: "MOV to DR7 at CPL 3", assembly: bytes(0x0f, 0x23, 0xf8) },
+  { name: "SWAPGS at CPL 3", assembly: bytes(0x0f, 0x01, 0xf8) },
+  { name: "SYSRET at CPL 3", assembly: bytes(0x48, 0x0f, 0x07) },
+  { name: "LGDT at CPL 3", assembly: bytes(0x0f, 0x01, 0x16), state: { rsi: D } },
+  { name: "LGDT of an unmapped address at CPL 3", assembly: bytes(0x0f, 0x01, 0x16), state: { rsi: END } },
+  { name: "INVLPG at CPL 3", assembly: bytes(0x0f, 0x01, 0x3e), state: { rsi: D } },
+  { name: "WBINVD at CPL 3", assembly: "wbinvd" },
+  { name: "CLTS at CPL 3", assembly: "clts" },
+  { name: "INT3", assembly: "int3" },
+  { name: "INT 3 in two bytes", assembly: bytes(0xcd, 3) },
+  { name: "INT of a gate with DPL 0", assembly: bytes(0xcd, 0x20) },
+  { name: "INT of the page-fault gate", assembly: bytes(0xcd, 14) },
+  { name: "WRFSBASE of a non-canonical address", assembly: bytes(0xf3, 0x48, 0x0f, 0xae, 0xd0), state: { rax: OUTSIDE } },
+  { name: "WRFSBASE of 32 bits zero-extends", assembly: bytes(0xf3, 0x0f, 0xae, 0xd0), state: { rax: 0x1234_8765_4321n } },
+  { name: "RDGSBASE of 32 bits", assembly: bytes(0xf3, 0x0f, 0xae, 0xc8), state: { gs: 0x1234_8765_4321n } },
+
+  // The instruction itself on the edge of its page
+  { name: "an instruction that ends with its page", assembly: "mov $1, %eax", codeOffset: CODE_SIZE - 5 },
+  { name: "an instruction that runs out of its page", assembly: "mov $1, %eax", codeOffset: CODE_SIZE - 3 },
+  { name: "a REX prefix alone at the end of its page", assembly: "mov %rax, %rcx", codeOffset: CODE_SIZE - 1 },
+  { name: "a jump back from the end of its page", assembly: "jmp .-0x200", codeOffset: CODE_SIZE - 5 },
+  { name: "a bad opcode at the end of its page", assembly: "ud2", codeOffset: CODE_SIZE - 2 },
+  { name: "a load faults before the fetch of what follows", assembly: "mov (%rsi), %eax", state: { rsi: END }, codeOffset: CODE_SIZE - 2 },
+];
+
+/** The case of a row. Throws when the row's assembly does not assemble. */
+export function caseOf(corner: CornerCase): Case {
+  const assembler = new AssemblyState();
+  assembler.compile(corner.assembly, { haltOnMultipleErrors: true });
+  if (assembler.errors.length) throw new Error(`${corner.name}: ${assembler.errors[0]}`);
+  const code = Uint8Array.from(assembler.head.dump());
+  const codeOffset = corner.codeOffset ?? 0x800;
+  const gpr = new BigUint64Array(16);
+  for (let i = 0; i < 16; i++) gpr[i] = 0x0101010101010101n * BigInt(i);
+  gpr[4] = BigInt(D + 0x800);
+  const state = corner.state ?? {};
+  for (const [name, value] of Object.entries(state)) {
+    const number = registerNames.indexOf(name);
+    if (number >= 0) gpr[number] = BigInt.asUintN(64, BigInt(value));
+  }
+  const patches = Object.entries(corner.memory ?? {}).map(([address, list]) => ({ offset: Number(address) - D, bytes: Uint8Array.from(list) }));
+  const fx = new Uint8Array(FX_BYTES);
+  const view = new DataView(fx.buffer);
+  view.setUint16(FX_FCW, 0x37f, true);
+  view.setUint32(FX_MXCSR, 0x1f80, true);
+  const base = (name: string) => BigInt.asUintN(64, BigInt(state[name] ?? 0));
+  return {
+    code: code.subarray(0, CODE_SIZE - codeOffset), codeOffset, gpr, rflags: 0x202n | base("rflags"), fsBase: base("fs"), gsBase: base("gs"), fx, patches,
+  };
+}

@@ -2,7 +2,7 @@
 //
 // Where a row departs from the printed table: memory-only and register-only forms that do different things (MOVSD, MOVLPS/MOVHLPS,
 // MOVQ) are rows of their own; an operand's size letter is what is read from memory (CVTPS2PD reads Wq, PUNPCKLBW Qd);
-// CVTPI2PD's memory form names an M operand because it does not enter MMX state; `[rDI]` is the implied memory operand DS:rDI of
+// CVTPI2PD's memory form names an M operand because it does not enter MMX state; `DI` is the implied memory operand DS:rDI of
 // MASKMOVQ and MASKMOVDQU, segment override and address size as usual.
 
 import { row } from "./row";
@@ -250,8 +250,8 @@ export const sseRows = [
   ...packed("F4", "PMULUDQ", sse2),
   ...packed("F5", "PMADDWD"),
   ...packed("F6", "PSADBW", sse),
-  row("NP 0F F7 reg", "MASKMOVQ", "Pq,Nq,[rDI]", sse),
-  row("66 0F F7 reg", "MASKMOVDQU", "Vdq,Udq,[rDI]", sse2),
+  row("NP 0F F7 reg", "MASKMOVQ", "Pq,Nq,DI", sse),
+  row("66 0F F7 reg", "MASKMOVDQU", "Vdq,Udq,DI", sse2),
   ...packed("F8", "PSUBB"),
   ...packed("F9", "PSUBW"),
   ...packed("FA", "PSUBD"),

@@ -2,7 +2,7 @@
 // Where no operand is denormal or NaN no flag can change, whatever MXCSR says; softfloat does the rest.
 
 import { FLAG_CF, FLAG_PF, FLAG_ZF } from "../abi/bits";
-import { setArithmeticFlags } from "../cpu/flags";
+import { faux, fcf, fres, setArithmeticFlags } from "../cpu/flags";
 import { faulted } from "../cpu/fault";
 import { f32CompareQuiet, f32CompareSignaling, f64CompareQuiet, f64CompareSignaling } from "./softfloat-sse";
 import { EQUAL, LESS, UNORDERED } from "./softfloat-arithmetic";
@@ -104,6 +104,9 @@ function setRelation(relation: i32): void {
   else setArithmeticFlags(relation == EQUAL ? FLAG_ZF : relation == LESS ? FLAG_CF : 0);
 }
 
+// The _fast ones write the words of lazy flags themselves (cpu/flags.ts): ZF = !fres, CF = fcf, OF = faux.63 ^ fcf = 0, and
+// bit 8 of faux makes PF = 0 whether fres is 0 or 0x100.
+
 export function UCOMISD(a: f64, b: f64): void {
   beginSse();
   setRelation(f64CompareQuiet(reinterpret<u64>(a), reinterpret<u64>(b)));
@@ -111,7 +114,11 @@ export function UCOMISD(a: f64, b: f64): void {
 
 export function UCOMISD_fast(a: f64, b: f64): void {
   if (odd64(a) || odd64(b)) bail();
-  setArithmeticFlags(u32(a < b) | (u32(a == b) << 6));
+  else {
+    fres = <i64>u32(a != b) << 8;
+    faux = (<i64>u32(a < b) << 63) | 0x100;
+    fcf = u32(a < b);
+  }
 }
 
 export function UCOMISS(a: f32, b: f32): void {
@@ -121,7 +128,11 @@ export function UCOMISS(a: f32, b: f32): void {
 
 export function UCOMISS_fast(a: f32, b: f32): void {
   if (odd32(a) || odd32(b)) bail();
-  setArithmeticFlags(u32(a < b) | (u32(a == b) << 6));
+  else {
+    fres = <i64>u32(a != b) << 8;
+    faux = (<i64>u32(a < b) << 63) | 0x100;
+    fcf = u32(a < b);
+  }
 }
 
 export function COMISD(a: f64, b: f64): void {
@@ -131,7 +142,11 @@ export function COMISD(a: f64, b: f64): void {
 
 export function COMISD_fast(a: f64, b: f64): void {
   if (odd64(a) || odd64(b)) bail();
-  setArithmeticFlags(u32(a < b) | (u32(a == b) << 6));
+  else {
+    fres = <i64>u32(a != b) << 8;
+    faux = (<i64>u32(a < b) << 63) | 0x100;
+    fcf = u32(a < b);
+  }
 }
 
 export function COMISS(a: f32, b: f32): void {
@@ -141,5 +156,9 @@ export function COMISS(a: f32, b: f32): void {
 
 export function COMISS_fast(a: f32, b: f32): void {
   if (odd32(a) || odd32(b)) bail();
-  setArithmeticFlags(u32(a < b) | (u32(a == b) << 6));
+  else {
+    fres = <i64>u32(a != b) << 8;
+    faux = (<i64>u32(a < b) << 63) | 0x100;
+    fcf = u32(a < b);
+  }
 }

@@ -1,6 +1,6 @@
 // CPUID feature flags: id = 32 * word + bit, where a word is one output register (SDM Vol. 2A, CPUID, tables 3-10 and 3-11;
-// SDM and AMD APM Vol. 3 appendix E for leaf 8000_0001h). Id 0 is no feature. A row of the instruction table that says
-// cpuid: "X" means FEATURE_X. An id fits a byte.
+// SDM and AMD APM Vol. 3 appendix E for leaf 8000_0001h). A row of the instruction table that says
+// cpuid: "X" means FEATURE_X. An id is below 255, which the decoder's table keeps for "no feature". Plain constants: the generator reads them too.
 //
 //   word  1      2      3         4         5              6              7
 //         1.EDX  1.ECX  7.0.EBX   7.0.ECX   80000001.EDX   80000001.ECX   7.0.EDX

@@ -8,12 +8,12 @@ import {
   FEATURE_OSXSAVE, FEATURE_PAE, FEATURE_PAT, FEATURE_PCID, FEATURE_PDPE1GB, FEATURE_PGE, FEATURE_POPCNT, FEATURE_PSE,
   FEATURE_RDTSCP, FEATURE_SEP, FEATURE_SMAP, FEATURE_SMEP, FEATURE_SSE, FEATURE_SSE2, FEATURE_SYSCALL, FEATURE_TSC, FEATURE_UMIP,
   FEATURE_XSAVE,
-} from "../abi/cpuid";
+} from "./cpuid-features";
 import { CR4_OSXSAVE } from "../abi/bits";
 import { APIC_BASE, CPU_MODEL, CR4, MODE, MODE_64, VENDOR, VENDOR_AMD } from "../abi/state";
 import { PHYSICAL_BITS } from "../mmu/walk";
 
-/** Words in the order of abi/cpuid.ts, from word 1 on. */
+/** Words in the order of cpuid-features.ts, from word 1 on. */
 const WORDS: u32 = 7;
 const MODELS: u32 = 2;
 
@@ -51,7 +51,7 @@ function featureWord(word: u32): u32 {
   return unchecked(FEATURE_WORDS[row * WORDS + word - 1]);
 }
 
-/** True if the model of this machine offers the feature (an id of abi/cpuid.ts, 0 is always offered). */
+/** True if the model of this machine offers the feature (an id of cpuid-features.ts, 0 is always offered). */
 export function hasFeature(id: u32): bool {
   return id < 32 || ((featureWord(id >> 5) >> (id & 31)) & 1) != 0;
 }

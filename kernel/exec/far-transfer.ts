@@ -54,11 +54,10 @@ function readFarPointer(u: usize): void {
   farSelector = readMem<u16>(at + bytes);
 }
 
-/** The pointer in the instruction: the offset of 2 or 4 bytes, then the selector. */
+/** The pointer in the instruction, of which the decoder makes offset | selector << 32. */
 function immediateFarPointer(u: usize): void {
-  const bits: u64 = opsize(u) == 2 ? 16 : 32;
-  farOffset = <u64>imm(u) & ((<u64>1 << bits) - 1);
-  farSelector = <u32>(<u64>imm(u) >> bits) & 0xffff;
+  farOffset = <u64>imm(u) & 0xffffffff;
+  farSelector = <u32>(imm(u) >> 32) & 0xffff;
 }
 
 /** A present code segment that may not be both 64-bit and default-32; raises about `selector`. */

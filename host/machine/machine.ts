@@ -16,7 +16,6 @@ interface MachineExports {
   dropCode(page: number): void;
   flushTlb(): void;
   invalidatePage(linearLo: number, linearHi: number): void;
-  translate(linearLo: number, linearHi: number, access: number): number;
 }
 
 export interface MachineOptions {

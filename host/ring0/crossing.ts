@@ -1,0 +1,311 @@
+// One system call, instruction by instruction: from SYSCALL at CPL 3 to the instruction behind it, back at CPL 3.
+// Stands between Ring0.dispatch() and Machine.run(): it takes the place of run(), single-steps while the crossing lasts, and
+// tells a listener what each instruction did. The guest notices nothing of it.
+//
+// To reach the wanted call at full speed, SYSCALL is made to fault: EFER.SCE is clear while we search, so each SYSCALL is a #UD,
+// whose hypercall shows us the number in RAX before anything of the call has happened. SCE is then set again, the frame goes
+// back by IRETQ to the same SYSCALL, and now it is executed: in one step when it is not the wanted one, in many when it is.
+
+import type { Machine } from "../machine/machine";
+import type { Registers } from "../machine/registers";
+import { FLAG_RF, EFER_SCE } from "../../kernel/abi/bits";
+import { EXIT_BUDGET, EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
+import {
+  CPL, CR2, CR3, EFER, FS_BASE, GPR, GS_BASE, KERNEL_GS_BASE, RAX, RDI, RDX, RFLAGS, RIP, RSP, SEG, SEG_CS, SEG_SS,
+} from "../../kernel/abi/state";
+import { PTI_USER_PGTABLE_BIT } from "./calling.asm";
+import { TSS_sp0, TSS_sp1, TSS_sp2 } from "./descriptors";
+import { HYPERCALL_DO_SYSCALL_64, HYPERCALL_EXCEPTION } from "./hypercall";
+import { CPU_TSS_RW, DIRECT_MAP, describeStack } from "./layout";
+import { PTE_FRAME_MASK } from "./page-tables";
+import { PT_AX, PT_FLAGS, PT_REGS_NAMES, PT_REGS_SIZE, PT_SP, PtRegs } from "./pt-regs";
+import type { Ring0 } from "./ring0";
+
+const UD = 6;
+const INSTRUCTION_MAX = 15;
+
+/** General registers in the order of the CPU block (SDM Vol. 2A table 2-2), then what else a crossing changes. */
+const GPR_NAMES = [
+  "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+] as const;
+const OTHER_REGISTERS = [
+  ["rip", RIP],
+  ["rflags", RFLAGS],
+  ["cr2", CR2],
+  ["cr3", CR3],
+  ["FS.base", FS_BASE],
+  ["GS.base", GS_BASE],
+  ["KERNEL_GS_BASE", KERNEL_GS_BASE],
+] as const;
+
+/** Values by name, unsigned 64 bits; cs and ss are selectors. */
+export type RegisterValues = Readonly<Record<string, bigint>>;
+
+/** `none` while RSP is used as a scratch register. */
+export type LiveStack = "user" | "kernel" | "entry" | "none" | "other";
+
+/** Where the CPU stands between two instructions. */
+export interface CrossingState {
+  /** Linear address of the next instruction, kernel addresses as negative numbers (layout.ts). */
+  address: number;
+  /** `entry_SYSCALL_64+0x7`, or undefined outside the entry text. */
+  symbol: string | undefined;
+  cpl: number;
+  /** Half of the PTI pair that CR3 selects; `full` when there is but one page table. */
+  cr3: "user" | "kernel" | "full";
+  stack: LiveStack;
+  registers: RegisterValues;
+}
+
+/** One instruction: the state it found, its bytes, and the state it left. */
+export interface CrossingStep {
+  before: CrossingState;
+  after: CrossingState;
+  /** From the instruction's first byte on: up to 15 bytes, fewer before an unmapped page. */
+  bytes: Uint8Array;
+}
+
+/** struct pt_regs as it lies on the kernel stack. */
+export interface CrossingFrame {
+  /** Linear address of pt_regs->r15, the lowest field. */
+  address: number;
+  /** The 21 words, lowest first, with their names. */
+  fields: { name: string; value: bigint }[];
+}
+
+export interface CrossingListener {
+  /** Is this call, by its number in EAX, the one to trace? */
+  wanted(number: number): boolean;
+  step(step: CrossingStep): void;
+  /** do_syscall_64 has been reached: the handler runs when this returns. */
+  frame(frame: CrossingFrame): void;
+  /** The handler has run, the way back begins. */
+  handled(frame: CrossingFrame): void;
+  /** Back at CPL 3; `state` is what the next instruction finds. May throw to end the run there. */
+  done(state: CrossingState): void;
+}
+
+type Phase =
+  | "searching"
+  /** on the way back from the #UD, to execute SYSCALL at once ... */
+  | "passing"
+  /** ... or to trace it */
+  | "approaching"
+  | "tracing"
+  /** do_syscall_64 has been answered; the next run() is the way back */
+  | "handling"
+  | "finished";
+
+/** Traces the first wanted system call of whatever `ring0` runs from now on. */
+export class Crossing {
+  readonly #machine: Pick<Machine, "registers" | "phys" | "run">;
+  readonly #registers: Registers;
+  readonly #run: (budget: number) => number;
+  #phase: Phase = "searching";
+  #userRsp = 0;
+  #frameAddress = 0;
+
+  constructor(
+    readonly ring0: Ring0,
+    readonly listener: CrossingListener,
+  ) {
+    const machine = ring0.machine as Machine;
+    this.#machine = machine;
+    this.#registers = machine.registers;
+    this.#run = machine.run.bind(machine);
+    machine.run = (budget) => this.#step(budget);
+    this.#allowSyscall(false);
+  }
+
+  #step(budget: number): number {
+    for (;;) {
+      const reason = this.#phaseStep(budget);
+      if (reason !== undefined) return reason;
+    }
+  }
+
+  /** Answers an exit reason for dispatch(), or undefined to go on in the next phase. */
+  #phaseStep(budget: number): number | undefined {
+    switch (this.#phase) {
+      case "searching": {
+        const reason = this.#run(budget);
+        return reason === EXIT_HYPERCALL && this.#foundSyscall() ? undefined : reason;
+      }
+      case "passing":
+      case "approaching": {
+        const reason = this.#run(1);
+        if (reason !== EXIT_BUDGET) return reason;
+        if (this.#registers.getWord(CPL) !== 3) return undefined;
+        if (this.#phase === "approaching") {
+          this.#userRsp = this.#registers.getLinear(RSP);
+          this.#phase = "tracing";
+          return undefined;
+        }
+        const passed = this.#run(1);
+        this.#allowSyscall(false);
+        this.#phase = "searching";
+        return passed === EXIT_BUDGET ? undefined : passed;
+      }
+      case "handling":
+        this.#userRsp = this.#regs().getSigned(PT_SP);
+        this.listener.handled(this.#frame());
+        this.#phase = "tracing";
+        return undefined;
+      case "tracing":
+        return this.#traceOne();
+      case "finished":
+        return this.#run(budget);
+    }
+  }
+
+  #traceOne(): number | undefined {
+    const before = this.#state();
+    const bytes = this.#code(before.address);
+    const reason = this.#run(1);
+    const after = this.#state();
+    this.listener.step({ before, after, bytes });
+    if (reason === EXIT_HYPERCALL && this.#registers.lo(RAX) === HYPERCALL_DO_SYSCALL_64) {
+      this.#frameAddress = this.#registers.getLinear(RDI);
+      this.listener.frame(this.#frame());
+      this.#phase = "handling";
+    }
+    if (reason !== EXIT_BUDGET) return reason;
+    if (before.cpl === 0 && after.cpl === 3) {
+      this.#phase = "finished";
+      this.listener.done(after);
+    }
+    return undefined;
+  }
+
+  /** Is this hypercall the #UD of a SYSCALL? Then it needs no hook: the frame is sent back as it is. */
+  #foundSyscall(): boolean {
+    const registers = this.#registers;
+    if (registers.lo(RAX) !== HYPERCALL_EXCEPTION || registers.lo(RDX) !== UD) return false;
+    this.#frameAddress = registers.getLinear(RDI);
+    const regs = this.#regs();
+    const code = this.#code(regs.ip);
+    if (!regs.userMode || code[0] !== 0x0f || code[1] !== 0x05) return false;
+    // A fault sets RF in the frame it pushes; with RF the call would not leave by SYSRET.
+    regs.setHalves(PT_FLAGS, regs.lo(PT_FLAGS) & ~FLAG_RF, regs.hi(PT_FLAGS));
+    this.#allowSyscall(true);
+    this.#phase = this.listener.wanted(regs.lo(PT_AX)) ? "approaching" : "passing";
+    return true;
+  }
+
+  #allowSyscall(allow: boolean): void {
+    const efer = this.#registers.lo(EFER);
+    this.#registers.setHalves(EFER, allow ? efer | EFER_SCE : efer & ~EFER_SCE, this.#registers.hi(EFER));
+  }
+
+  #state(): CrossingState {
+    const registers = this.#registers;
+    const values: Record<string, bigint> = {};
+    GPR_NAMES.forEach((name, index) => (values[name] = registers.getBig(GPR + 8 * index)));
+    for (const [name, offset] of OTHER_REGISTERS) values[name] = registers.getBig(offset);
+    values.cs = BigInt(registers.u16[(SEG + 8 * SEG_CS) >>> 1]!);
+    values.ss = BigInt(registers.u16[(SEG + 8 * SEG_SS) >>> 1]!);
+    const address = registers.getLinear(RIP);
+    return {
+      address,
+      symbol: this.ring0.text.symbolize(address),
+      cpl: registers.getWord(CPL),
+      cr3: this.#pageTable(),
+      stack: this.#stack(),
+      registers: values,
+    };
+  }
+
+  #pageTable(): CrossingState["cr3"] {
+    if (!this.ring0.options.pti) return "full";
+    return (this.#registers.lo(CR3) >>> PTI_USER_PGTABLE_BIT) & 1 ? "user" : "kernel";
+  }
+
+  /** At CPL 0 a positive RSP that is not the user's holds a CR3 value on its way. */
+  #stack(): LiveStack {
+    const rsp = this.#registers.getLinear(RSP);
+    if (rsp >= 0) return this.#registers.getWord(CPL) === 3 || rsp === this.#userRsp ? "user" : "none";
+    switch (describeStack(rsp)) {
+      case "kernel stack":
+        return "kernel";
+      case "entry stack":
+        return "entry";
+      case "no stack":
+        return "none";
+      default:
+        return "other";
+    }
+  }
+
+  #regs(): PtRegs {
+    const pa = this.#physical(this.#frameAddress);
+    if (pa === undefined) throw new Error("pt_regs is not mapped");
+    return new PtRegs(this.#machine.phys, pa);
+  }
+
+  #frame(): CrossingFrame {
+    const regs = this.#regs();
+    return {
+      address: this.#frameAddress,
+      fields: PT_REGS_NAMES.map((name, index) => ({ name, value: regs.getBig(8 * index) })),
+    };
+  }
+
+  #code(address: number): Uint8Array {
+    const bytes: number[] = [];
+    for (let i = 0; i < INSTRUCTION_MAX; i++) {
+      const pa = this.#physical(address + i);
+      if (pa === undefined) break;
+      bytes.push(this.#machine.phys.u8[pa]!);
+    }
+    return Uint8Array.from(bytes);
+  }
+
+  /** The 8 bytes at a linear address, by the kernel's page table of the moment; undefined when nothing is mapped there. */
+  readMemory(address: number): bigint | undefined {
+    let value = 0n;
+    for (let i = 7; i >= 0; i--) {
+      const pa = this.#physical(address + i);
+      if (pa === undefined) return undefined;
+      value = (value << 8n) | BigInt(this.#machine.phys.u8[pa]!);
+    }
+    return value;
+  }
+
+  #physical(address: number): number | undefined {
+    const { tables } = this.ring0;
+    // The kernel half of the pair maps all that the user half does.
+    const root = this.#registers.lo(CR3) & (this.ring0.options.pti ? ~0x1fff : ~0xfff);
+    const words = this.#machine.phys.u32;
+    const pte = tables.pte(root >>> 0, address);
+    if (pte >= 0) {
+      const entry = words[pte]!;
+      return (entry & 1) === 0 ? undefined : ((entry & PTE_FRAME_MASK) >>> 0) + (address & 0xfff);
+    }
+    return this.#directMap(address);
+  }
+
+  /** The per-CPU area lies in the direct map, whose 2 MiB pages have no PTE. */
+  #directMap(address: number): number | undefined {
+    const pa = address - DIRECT_MAP;
+    return pa >= 0 && pa < this.#machine.phys.bytes ? pa : undefined;
+  }
+
+  /**
+   * What a kernel address is called in the lecture's picture: `pt_regs->ss` on the kernel stack of this crossing, `TSS.sp2`;
+   * undefined for others.
+   */
+  nameOf(address: number): string | undefined {
+    const field = TSS_FIELDS.find(([, offset]) => address === CPU_TSS_RW + offset);
+    if (field) return field[0];
+    const top = Number(BigInt.asIntN(64, this.readMemory(CPU_TSS_RW + TSS_sp1) ?? 0n));
+    const offset = address - (top - PT_REGS_SIZE);
+    if (offset >= 0 && offset < PT_REGS_SIZE && offset % 8 === 0) return `pt_regs->${PT_REGS_NAMES[offset / 8]}`;
+    return undefined;
+  }
+}
+
+const TSS_FIELDS = [
+  ["TSS.sp0", TSS_sp0],
+  ["TSS.sp1", TSS_sp1],
+  ["TSS.sp2", TSS_sp2],
+] as const;

@@ -5,7 +5,7 @@ import { CODE_BASE, DATA_BASE } from "../silicon/case-format";
 import { generate, isComparable } from "../silicon/generate";
 import { MachineRunner } from "../silicon/machine-runner";
 import { Random, integerValue } from "../silicon/random";
-import { rows } from "../silicon/rows";
+import { rows } from "../../kernel/decode/rows";
 import { campaign } from "./campaign";
 import { guardedRun } from "./guarded-run";
 import { CODE_ADDRESS, DATA_ADDRESS, tinyElf } from "./tiny-elf";

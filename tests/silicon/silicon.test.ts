@@ -5,7 +5,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { checkRows, findingText } from "./check";
 import { NoChip, buildNativeRunner } from "./native";
-import { rows } from "./rows";
+import { rows } from "../../kernel/decode/rows";
 
 let runner = "";
 try {

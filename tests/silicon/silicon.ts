@@ -4,7 +4,7 @@
 import { parseArgs } from "node:util";
 import { checkRows, findingText } from "./check";
 import { buildNativeRunner, chipName } from "./native";
-import { rows } from "./rows";
+import { rows } from "../../kernel/decode/rows";
 
 const { values } = parseArgs({
   options: {

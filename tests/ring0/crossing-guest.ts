@@ -1,0 +1,79 @@
+// A booted machine with one tiny program in it, for tests of the crossings on the real CPU.
+
+import { AssemblyState } from "@defasm/core";
+import { dumpRegisters } from "../../host/machine/dump";
+import { Machine } from "../../host/machine/machine";
+import { PAGE_SIZE } from "../../host/machine/phys-memory";
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../host/ring0/page-tables";
+import type { AddressSpace } from "../../host/ring0/address-space";
+import { DISPATCH_SUSPENDED, Ring0 } from "../../host/ring0/ring0";
+import type { Ring0Options } from "../../host/ring0/boot";
+import { SUSPEND, type Ring0Hooks, type Suspend } from "../../host/ring0/hypercall";
+import type { PtRegs } from "../../host/ring0/pt-regs";
+
+export const CODE = 0x401000;
+export const STACK_TOP = 0x7ffff8000000;
+/** A crossing that takes more instructions than this hangs. */
+const PATIENCE = 100_000;
+
+export function assemble(text: string): Uint8Array {
+  const state = new AssemblyState();
+  state.compile(text);
+  if (state.errors.length > 0) throw new Error(state.errors.map((error: { message: string }) => error.message).join("; "));
+  return new Uint8Array(state.head.dump());
+}
+
+/** What came in from the guest, in order. */
+export interface Arrival {
+  kind: "syscall" | "exception" | "interrupt";
+  /** System-call number, or vector. */
+  number: number;
+  errorCode: number;
+  ip: number;
+  userMode: boolean;
+}
+
+export interface Guest {
+  machine: Machine;
+  ring0: Ring0;
+  space: AddressSpace;
+  arrivals: Arrival[];
+  hooks: Ring0Hooks;
+  /** Lets a test answer: called after the arrival is noted; SUSPEND ends go(). */
+  answer: (arrival: Arrival, regs: PtRegs) => void | Suspend;
+  /** Runs until `answer` says SUSPEND. */
+  go(): void;
+}
+
+/** `text` at CODE, executable; one writable page below STACK_TOP. By default system call 60 ends go(). */
+export async function guestProgram(text: string, options: Ring0Options): Promise<Guest> {
+  const machine = await Machine.create({ ramBytes: 8 * 1024 * 1024 });
+  const ring0 = Ring0.boot(machine, options);
+  const space = ring0.createAddressSpace()!;
+  const code = machine.phys.allocFrame();
+  machine.phys.write(code, assemble(text));
+  space.map(CODE, code, PROT_READ | PROT_EXEC);
+  space.map(STACK_TOP - PAGE_SIZE, machine.phys.allocFrame(), PROT_READ | PROT_WRITE);
+  ring0.enterUser(ring0.allocKernelStack()!, space, CODE, STACK_TOP);
+
+  const arrivals: Arrival[] = [];
+  const arrive = (kind: Arrival["kind"], number: number, errorCode: number, regs: PtRegs) => {
+    const arrival = { kind, number, errorCode, ip: regs.ip, userMode: regs.userMode };
+    arrivals.push(arrival);
+    return guest.answer(arrival, regs);
+  };
+  const guest: Guest = {
+    machine, ring0, space, arrivals,
+    hooks: {
+      syscall: (regs) => arrive("syscall", regs.origAx, 0, regs),
+      exception: (regs, vector, errorCode) => arrive("exception", vector, errorCode, regs),
+      interrupt: (regs, vector) => void arrive("interrupt", vector, 0, regs),
+    },
+    answer: (arrival) => (arrival.kind === "syscall" && arrival.number === 60 ? SUSPEND : undefined),
+    go() {
+      const reason = ring0.dispatch(guest.hooks, PATIENCE);
+      if (reason !== DISPATCH_SUSPENDED) throw new Error(`dispatch ended with ${reason}\n${dumpRegisters(machine.registers)}`);
+    },
+  };
+  return guest;
+}

@@ -1,0 +1,240 @@
+// Crossings on the real CPU: SYSCALL and back by both ways, exceptions, interrupts, and an NMI between any two instructions.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { CODE, guestProgram, STACK_TOP, type Guest } from "./crossing-guest";
+import { SUSPEND } from "../../host/ring0/hypercall";
+import { PT_REGS_NAMES, type PtRegs } from "../../host/ring0/pt-regs";
+import { describeStack, IRQ_STACK_TOP } from "../../host/ring0/layout";
+import { CPL, CR2, CR3, GS_BASE, KERNEL_GS_BASE, PENDING_INTERRUPT, PENDING_NMI, RAX, RETIRED, RIP, RSP } from "../../kernel/abi/state";
+import { EXIT_BUDGET, EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
+import { VECTOR_BP, VECTOR_GP, VECTOR_NMI, VECTOR_PF, VECTOR_TIMER, VECTOR_UD } from "../../kernel/abi/vectors";
+
+const variants = [
+  { pti: true, pcid: true },
+  { pti: true, pcid: false },
+  { pti: false, pcid: true },
+  { pti: false, pcid: false },
+];
+
+const EXIT = "movl $60, %eax\nsyscall\n";
+const LOAD_ALL = `
+  movq $0x1111, %rdi
+  movq $0x2222, %rsi
+  movq $0x3333, %rdx
+  movq $0x4444, %r10
+  movq $0x5555, %r8
+  movq $0x6666, %r9
+  movq $0x7777, %rbx
+  movq $0x8888, %rbp
+  movq $0x9999, %r12
+  movq $0xaaaa, %r13
+  movq $0xbbbb, %r14
+  movq $0xcccc, %r15
+  movl $186, %eax
+  syscall
+`;
+
+const registersOf = (regs: PtRegs) => Object.fromEntries(PT_REGS_NAMES.map((name, index) => [name, regs.getBig(index * 8)]));
+
+/** Steps until RIP is at `label`; the labels of the entry text passed on the way. */
+function passedLabels(guest: Guest, until: (rip: number) => boolean): string[] {
+  const { registers } = guest.machine;
+  const names: string[] = [];
+  for (let steps = 0; steps < 2000; steps++) {
+    const rip = registers.getLinear(RIP);
+    const name = guest.ring0.text.symbolize(rip);
+    if (name !== undefined && !name.includes("+")) names.push(name);
+    if (until(rip)) return names;
+    if (guest.machine.run(1) === EXIT_HYPERCALL && guest.ring0.hypercall(guest.hooks) === SUSPEND) return names;
+  }
+  throw new Error(`never got there: ${names.join(" ")}`);
+}
+
+for (const options of variants) {
+  const where = `pti=${options.pti} pcid=${options.pcid}`;
+
+  test(`${where}: SYSCALL brings every register into pt_regs, and SYSRET brings them back`, async () => {
+    const guest = await guestProgram(LOAD_ALL + EXIT, options);
+    const seen: Record<string, bigint>[] = [];
+    guest.answer = (arrival, regs) => {
+      seen.push(registersOf(regs));
+      if (arrival.number === 60) return SUSPEND;
+      assert.is(regs.getSigned(0x50), -38, "pt_regs->ax is -ENOSYS until the handler says otherwise");
+      assert.is(describeStack(guest.machine.registers.getLinear(RSP)), "kernel stack");
+      assert.is(guest.machine.registers.get(CR3), guest.space.cr3Kernel);
+      regs.ax = 4242;
+    };
+    guest.go();
+    const [first, second] = seen as [Record<string, bigint>, Record<string, bigint>];
+    assert.is(first.orig_ax, 186n);
+    assert.is(first.sp, BigInt(STACK_TOP));
+    assert.is(first.cs, 0x33n);
+    assert.is(first.ss, 0x2bn);
+    assert.is(first.ip, first.cx);
+    assert.is(first.flags, first.r11);
+    assert.equal([first.di, first.si, first.dx, first.r10, first.r8, first.r9], [0x1111n, 0x2222n, 0x3333n, 0x4444n, 0x5555n, 0x6666n]);
+    for (const name of ["di", "si", "dx", "r10", "r8", "r9", "bx", "bp", "r12", "r13", "r14", "r15", "sp"]) assert.is(second[name], first[name], name);
+    assert.is(second.orig_ax, 60n);
+  });
+
+  test(`${where}: the handler's result is in RAX behind the SYSCALL, and the way back was SYSRET`, async () => {
+    const guest = await guestProgram("movl $39, %eax\nsyscall\nmovq %rax, %rdi\n" + EXIT, options);
+    guest.answer = (arrival, regs) => {
+      if (arrival.number === 60) {
+        assert.is(regs.di, 0x123456789);
+        return SUSPEND;
+      }
+      regs.ax = 0x123456789;
+    };
+    const names = passedLabels(guest, () => false);
+    assert.ok(names.includes("syscall_return_via_sysret"));
+    assert.is(names.filter((name) => name === "swapgs_restore_regs_and_return_to_usermode").length, 1, "only the first entry is by IRETQ");
+  });
+
+  test(`${where}: a changed pt_regs leaves by IRETQ, with RCX and R11 as pt_regs has them`, async () => {
+    const guest = await guestProgram("movl $39, %eax\nsyscall\nud2\nmovl $60, %eax\nsyscall\n", options);
+    guest.answer = (arrival, regs) => {
+      if (arrival.number === 60) return SUSPEND;
+      if (arrival.kind === "exception") throw new Error("went to the UD2");
+      regs.ip += 2;
+      regs.cx = 0x77;
+    };
+    const names = passedLabels(guest, () => false);
+    assert.not(names.includes("syscall_return_via_sysret"));
+  });
+
+  test(`${where}: SYSRET with a non-canonical RCX leaves by IRETQ, whose #GP looks as if user code had made it`, async () => {
+    const guest = await guestProgram("movl $39, %eax\nsyscall\n", options);
+    guest.answer = (arrival, regs) => {
+      if (arrival.kind === "exception") return SUSPEND;
+      regs.setHalves(0x80, 0, 0x8000);
+      regs.setHalves(0x58, 0, 0x8000);
+    };
+    guest.go();
+    const fault = guest.arrivals[1]!;
+    assert.equal([fault.kind, fault.number, fault.errorCode, fault.ip, fault.userMode], ["exception", VECTOR_GP, 0, 0x8000 * 2 ** 32, true]);
+    assert.is(guest.ring0.current!.regs.sp, STACK_TOP);
+    assert.is(guest.machine.registers.getLinear(RSP), guest.ring0.current!.regsLinear);
+  });
+
+  test(`${where}: exceptions come with vector, error code, and pt_regs of the instruction`, async () => {
+    const guest = await guestProgram("ud2\nint3\nmovq 0x1234, %rax\nmovq $-1, 0x401000\nhlt\n" + EXIT, options);
+    const lengths = [2, 0, 8, 12, 1];
+    const cr2: number[] = [];
+    guest.answer = (arrival, regs) => {
+      if (arrival.kind === "syscall") return SUSPEND;
+      if (arrival.number === VECTOR_PF) cr2.push(guest.machine.registers.get(CR2));
+      assert.is(regs.getSigned(0x78), -1, "orig_ax");
+      regs.ip += lengths[guest.arrivals.length - 1]!;
+    };
+    guest.go();
+    const exceptions = guest.arrivals.slice(0, -1).map((arrival) => [arrival.number, arrival.errorCode, arrival.ip - CODE, arrival.userMode]);
+    assert.equal(exceptions, [
+      [VECTOR_UD, 0, 0, true],
+      [VECTOR_BP, 0, 3, true],
+      [VECTOR_PF, 4, 3, true],
+      [VECTOR_PF, 7, 11, true],
+      [VECTOR_GP, 0, 23, true],
+    ]);
+    assert.equal(cr2, [0x1234, CODE]);
+  });
+
+  test(`${where}: kernel addresses fault for user code, as pages that are not there or not the user's`, async () => {
+    const guest = await guestProgram("movabs $0xfffffe0000001000, %rax\nmovq (%rax), %rbx\n" + EXIT, options);
+    guest.answer = (arrival) => (arrival.kind === "exception" ? SUSPEND : undefined);
+    guest.go();
+    assert.is(guest.arrivals[0]!.errorCode, 5);
+    const hidden = await guestProgram("movabs $0xffffc90000010000, %rax\nmovq -8(%rax), %rbx\n" + EXIT, options);
+    hidden.answer = (arrival) => (arrival.kind === "exception" ? SUSPEND : undefined);
+    hidden.go();
+    assert.is(hidden.arrivals[0]!.errorCode, options.pti ? 4 : 5, "the kernel stack");
+  });
+
+  test(`${where}: a timer interrupt of user code is served on the IRQ stack and changes no register`, async () => {
+    const guest = await guestProgram(LOAD_ALL + "loop: jmp loop\n", options);
+    guest.ring0.dispatch(guest.hooks, 500);
+    const { registers } = guest.machine;
+    assert.is(registers.getWord(CPL), 3);
+    const before = registers.u8.slice(0, 0x80);
+    let stack = 0;
+    guest.answer = () => {
+      stack = registers.getLinear(RSP);
+    };
+    registers.setWord(PENDING_INTERRUPT, VECTOR_TIMER);
+    guest.ring0.dispatch(guest.hooks, 1000);
+    assert.is(stack, IRQ_STACK_TOP);
+    assert.equal(guest.arrivals.at(-1)!.number, VECTOR_TIMER);
+    assert.equal(registers.u8.slice(0, 0x80), before);
+  });
+
+  test(`${where}: an NMI between any two instructions of a crossing changes nothing`, async () => {
+    const program = LOAD_ALL + EXIT;
+    const calm = await guestProgram(program, options);
+    calm.go();
+    const expected = registersOf(calm.ring0.current!.regs);
+    const length = calm.machine.registers.get(RETIRED);
+    for (let at = 0; at < length; at++) {
+      const guest = await guestProgram(program, options);
+      const { registers } = guest.machine;
+      let ended = false;
+      const step = (budget: number) => {
+        const reason = guest.ring0.dispatch(guest.hooks, budget);
+        ended = reason !== EXIT_BUDGET;
+      };
+      if (at > 0) step(at);
+      if (ended) break;
+      const gs = registers.getBig(GS_BASE);
+      const kernelGs = registers.getBig(KERNEL_GS_BASE);
+      const cr3 = registers.getBig(CR3);
+      const rip = registers.getLinear(RIP);
+      let stack = "";
+      let nmis = 0;
+      guest.answer = (arrival) => {
+        if (arrival.kind === "syscall") return arrival.number === 60 ? SUSPEND : undefined;
+        assert.is(arrival.number, VECTOR_NMI);
+        nmis++;
+        stack = describeStack(registers.getLinear(RSP));
+        if (arrival.userMode) return;
+        registers.setBig(RAX, 0n);
+      };
+      registers.setWord(PENDING_NMI, 1);
+      const name = guest.ring0.text.symbolize(rip) ?? "user code";
+      while (nmis === 0 || registers.getLinear(RIP) !== rip) {
+        step(1);
+        assert.not(ended, `the NMI at ${name} was lost`);
+      }
+      assert.is(stack, name === "user code" ? "kernel stack" : "IST NMI");
+      assert.is(registers.getBig(GS_BASE), gs, `GS base after an NMI at ${name}`);
+      assert.is(registers.getBig(KERNEL_GS_BASE), kernelGs, `kernel GS base after an NMI at ${name}`);
+      assert.is(registers.getBig(CR3), cr3, `CR3 after an NMI at ${name}`);
+      step(100_000);
+      assert.equal(registersOf(guest.ring0.current!.regs), expected, `NMI at ${name}`);
+    }
+  });
+}
+
+test("a task that was suspended in a system call goes on behind it when it is switched to again", async () => {
+  const guest = await guestProgram("movl $39, %eax\nsyscall\nmovq %rax, %rdi\n" + EXIT, { pti: true, pcid: true });
+  const { ring0 } = guest;
+  guest.answer = () => SUSPEND;
+  guest.go();
+  const first = ring0.current!;
+  const other = ring0.createAddressSpace()!;
+  const second = ring0.allocKernelStack()!;
+  second.regs.copyFrom(first.regs);
+  ring0.startAtRetFromFork(second);
+  ring0.switchTo(second, other);
+  guest.answer = (arrival) => (arrival.kind === "exception" ? SUSPEND : undefined);
+  guest.go();
+  assert.equal([guest.arrivals.at(-1)!.number, guest.arrivals.at(-1)!.ip], [VECTOR_PF, CODE + 7], "the other task has no code page");
+  first.regs.ax = 99;
+  ring0.freeKernelStack(second);
+  ring0.switchTo(first, guest.space);
+  other.destroy();
+  guest.answer = () => SUSPEND;
+  guest.go();
+  assert.equal([guest.arrivals.at(-1)!.number, first.regs.di], [60, 99]);
+});
+
+test.run();

@@ -13,7 +13,7 @@ import {
 } from "../uapi-fcntl";
 import { Block, block } from "../wait";
 import { NR_OPEN } from "../vfs/fd-table";
-import { OpenFile } from "../vfs/file";
+import type { OpenFile } from "../vfs/file";
 import { FileLocks, type RecordLock } from "../vfs/file-locks";
 import { getPath, isOwner, openPath } from "../vfs/namei";
 import { PipeFile } from "../vfs/pipe";
@@ -35,10 +35,14 @@ function openAt(task: Task, dirfd: number, pathAddress: number, rawFlags: number
   if (flags & O_CREAT && flags & O_DIRECTORY) flags &= ~O_DIRECTORY; // 6.1 makes or opens the file, and then says ENOTDIR
   const wantsDirectory = (rawFlags & O_DIRECTORY) !== 0 && (flags & O_CREAT) !== 0;
   const limit = openFilesLimit(task);
-  let file: OpenFile;
-  if (task.progress instanceof OpenFile) {
-    file = task.progress; // a FIFO whose other side we have been waiting for
-  } else {
+  const { waitingOpens } = task.kernel.vfs;
+  let file = waitingOpens.get(task);
+  waitingOpens.delete(task);
+  if (file !== undefined && task.progress === null) {
+    file.put(task); // of an open that was interrupted
+    file = undefined;
+  }
+  if (file === undefined) {
     const name = getPath(task, pathAddress);
     task.files.reserve(limit);
     file = openPath(task, dirfd, name, flags, mode, resolve);
@@ -54,7 +58,8 @@ function openAt(task: Task, dirfd: number, pathAddress: number, rawFlags: number
   }
   const partner = file.partner();
   if (partner !== null) {
-    task.progress = file;
+    waitingOpens.set(task, file);
+    task.progress = {};
     return block(partner);
   }
   return task.files.install(file, (flags & O_CLOEXEC) !== 0, limit);

@@ -23,7 +23,7 @@ const PIECE = 65536;
 
 /** Bytes that earlier runs of this call have moved. */
 function movedBefore(task: Task): number {
-  return typeof task.progress === "number" ? task.progress : 0;
+  return task.progress?.done ?? 0;
 }
 
 /** The one segment of read(2). A range that leaves user space is -EFAULT before anything moves (access_ok). */
@@ -79,7 +79,7 @@ function writeFrom(task: Task, file: OpenFile, segments: readonly Segment[], off
     throw error;
   }
   if (result instanceof Block) {
-    task.progress = from.done;
+    task.progress = { done: from.done };
     return result;
   }
   if (result < 0) return before > 0 ? before : result;
@@ -194,7 +194,7 @@ function transfer(task: Task, input: OpenFile, at: number, output: OpenFile, to:
     if (result instanceof Block) {
       sent += from.done;
       if (to === null && output.seekable) output.position += from.done;
-      task.progress = sent;
+      task.progress = { done: sent };
       return result;
     }
     if (result < 0) return sent > 0 ? sent : result;

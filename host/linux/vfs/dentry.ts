@@ -60,6 +60,12 @@ export class Dentry {
     parent.children.set(name, this);
   }
 
+  /** Makes `child`, already named, findable here again (the other half of an exchange). */
+  adopt(child: Dentry): void {
+    this.children ??= new Map();
+    this.children.set(child.name, child);
+  }
+
   /** Is `other` this dentry or above it? */
   isWithin(other: Dentry): boolean {
     for (let at: Dentry | null = this; at !== null; at = at.parent) if (at === other) return true;

@@ -172,7 +172,7 @@ export class PipeFile extends OpenFile {
 
 /**
  * A FIFO node opened (Linux fifo_open). The open counts as an end at once; when it needs a partner, sysOpenat keeps the
- * file in task.progress, sleeps on `partner()` and asks again.
+ * file in vfs.waitingOpens, sleeps on `partner()` and asks again.
  */
 export class FifoFile extends PipeFile {
   /** Opens of the other side before this one: any later one is a partner, even if it has left again. */

@@ -43,6 +43,8 @@ export class Vfs {
   readonly root: Path;
   readonly terminal: Terminal | null;
   readonly now: Clock;
+  /** FIFOs that are open on their own side and wait for the other before the call returns. */
+  readonly waitingOpens = new Map<Task, OpenFile>();
   private readonly anonymousMount: Mount;
   private readonly anonymous: AnonymousFs;
   private readonly streams: readonly [HostInput | null, HostOutput | null, HostOutput | null];

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // The `ring3` command: picks the command, and turns every kind of ending into an exit status and at most one line.
 // Entered from the shell. Leaves to run.ts, trace.ts or help.ts, each loaded only when it is wanted.
 //

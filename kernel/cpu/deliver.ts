@@ -31,7 +31,8 @@ import { readSystem, writeMem, writeSystem } from "../mmu/access";
 import {
   clearFault, eventDebug, eventError, eventHasError, eventKind, eventLinear, eventNextRip, eventVector, faulted, KIND_EXTERNAL,
   KIND_FAULT, KIND_INT3, KIND_INT_N, nestedClass, NESTED_SERIAL, NESTED_SHUTDOWN, noteEventRip, raise, raiseDebugTrap,
-  raiseExternal, raiseGP, raiseSelector, raiseSS, repeating, setErrorExt, setRepeating,
+  raiseExternal, raiseGP, raiseSelector, raiseSS, repeating, setErrorExt, setRepeating, setStepSuppressed,
+  stepSuppressed,
 } from "./fault";
 import {
   ATTR_CODE, ATTR_DB, ATTR_DC, ATTR_L, ATTR_P, ATTR_S, ATTR_TYPE, attributesIn, dplIn, isNull, markAccessed, readDescriptor,
@@ -43,6 +44,8 @@ import { tssStack } from "./tss";
 /** DR6 bits 0-3: breakpoint conditions met. */
 const DR6_B: u64 = 0xf;
 const DR7_GD: u64 = 0x2000;
+/** DR6.BS: single step. */
+const DR6_BS: u32 = 0x4000;
 
 /**
  * Delivers the event that is recorded in fault.ts, and what its delivery raises in turn (SDM Vol. 3A table 6-5).
@@ -102,8 +105,14 @@ export function interruptAllowed(): bool {
  * maskable interrupt. False: shutdown.
  */
 export function deliverPending(): bool {
+  let debug = load<u32>(CPU_BLOCK + PENDING_DEBUG);
+  if (stepSuppressed || load<u32>(CPU_BLOCK + SHADOW) & SHADOW_MOV_SS) {
+    // The single-step trap is lost, other debug conditions wait (SDM Vol. 3A 6.8.3).
+    debug &= ~DR6_BS;
+    store<u32>(CPU_BLOCK + PENDING_DEBUG, debug);
+    setStepSuppressed(false);
+  }
   if (load<u32>(CPU_BLOCK + SHADOW) & SHADOW_MOV_SS) return true;
-  const debug = load<u32>(CPU_BLOCK + PENDING_DEBUG);
   if (debug) {
     store<u32>(CPU_BLOCK + PENDING_DEBUG, 0);
     store<u32>(CPU_BLOCK + HALTED, 0);

@@ -6,7 +6,7 @@
 // destination pages are in the TLB, elements are moved by host address, in the order the instruction would move them.
 
 import { CPU_BLOCK } from "../abi/layout";
-import { FLAG_DF } from "../abi/bits";
+import { FLAG_DF, FLAG_TF } from "../abi/bits";
 import { MODE_64, RAX, RCX, RDI, RDX, RFLAGS, RSI, SEG_BASE, SEG_ES, SEG_FS } from "../abi/state";
 import { faulted, setRepeating } from "../cpu/fault";
 import { flagsSub } from "../cpu/flags";
@@ -49,14 +49,20 @@ function begin(u: usize): void {
   linearMask = wide ? u64.MAX_VALUE : 0xffffffff;
   backward = (load<u64>(CPU_BLOCK + RFLAGS) & FLAG_DF) != 0;
   wanted = repeat ? getReg(RCX) & mask : 1;
-  const paid: u64 = budgetLeft > 0 ? <u64>budgetLeft + 1 : 1;
-  allowed = wanted < paid ? wanted : paid;
+  // The budget includes this instruction; a single-step trap comes after every iteration (SDM Vol. 3B 17.3.1.4).
+  const stepping = (load<u64>(CPU_BLOCK + RFLAGS) & FLAG_TF) != 0;
+  const affordable: u64 = stepping || budgetLeft < 1 ? 1 : <u64>budgetLeft;
+  allowed = wanted < affordable ? wanted : affordable;
   done = 0;
 }
 
-/** `stopped` by the comparison of SCAS or CMPS, or at the end of the count: else the instruction goes on at itself. */
+/**
+ * Pays the iterations, of which the run loop pays one when the instruction does not fault. `stopped` says that the comparison
+ * of SCAS or CMPS ended the repetition; where the count is not used up otherwise, the instruction goes on at itself.
+ */
 function end(stopped: bool): void {
-  if (done > 1) setBudgetLeft(budgetLeft - <i32>(done - 1));
+  const paid = done && !faulted ? done - 1 : done;
+  setBudgetLeft(budgetLeft - <i32>paid);
   const more = !faulted && !stopped && done < wanted;
   setRepeating(more);
   if (more) setRip(rip);

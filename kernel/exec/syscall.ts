@@ -57,7 +57,7 @@ export function SYSCALL(u: usize): void {
   setRip(load<u64>(CPU_BLOCK + (compatibility ? CSTAR : LSTAR)));
   const entered = flags & ~load<u64>(CPU_BLOCK + FMASK) & ~<u64>FLAG_RF;
   setRflags(entered);
-  setStepSuppressed((entered & FLAG_TF) == 0);
+  if (flags & ~entered & FLAG_TF) setStepSuppressed(true);
   const selector = <u32>(star >> 32) & 0xfffc;
   enterLevel(0, selector, CODE_64_DPL0);
   setFlatSegment(SEG_SS, (<u32>(star >> 32) & 0xffff) + 8, DATA_DPL0);

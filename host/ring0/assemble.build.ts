@@ -38,7 +38,7 @@ export function assembleEntryText(variant: EntryVariant): EntryImage {
 export async function assembleEntryImages(outFile: string): Promise<void> {
   const rows = entryVariants().map((variant) => {
     const image = assembleEntryText(variant);
-    const bytes = Buffer.from(image.bytes).toString("base64");
+    const bytes = btoa(String.fromCharCode(...image.bytes));
     const symbols = image.symbols.map(([label, offset]) => `[${JSON.stringify(label)},${offset}]`).join(",");
     return `  ${JSON.stringify(variant.name)}: { base: ${image.base}, bytes: "${bytes}",\n    symbols: [${symbols}] },\n`;
   });

@@ -4,7 +4,6 @@ import { ENTRY_IMAGES } from "../../build/entry-images";
 import { variantName } from "./entry-text.asm";
 
 export interface EntryText {
-  name: string;
   /** Linear address of the first byte. */
   base: number;
   bytes: Uint8Array;
@@ -20,9 +19,14 @@ export function entryText(options: { pti: boolean; pcid: boolean }): EntryText {
   const image = ENTRY_IMAGES[name];
   if (image === undefined) throw new Error(`build/entry-images.ts has no variant ${name}`);
   const bytes = Uint8Array.from(atob(image.bytes), (character) => character.charCodeAt(0));
-  const { base, symbols } = image;
+  return entryTextOf({ base: image.base, bytes, symbols: image.symbols });
+}
+
+/** The same for a text assembled just now. @param symbols offsets from `base`, ascending */
+export function entryTextOf(image: { base: number; bytes: Uint8Array; symbols: readonly (readonly [string, number])[] }): EntryText {
+  const { base, bytes, symbols } = image;
   return {
-    name, base, bytes,
+    base, bytes,
     labels: new Map(symbols.map(([label, offset]) => [label, base + offset])),
     symbolize(address) {
       const offset = address - base;

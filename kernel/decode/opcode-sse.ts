@@ -11,6 +11,9 @@ const mmx = { cpuid: "MMX" };
 const sse = { cpuid: "SSE" };
 const sse2 = { cpuid: "SSE2" };
 const sse3 = { cpuid: "SSE3" };
+const ssse3 = { cpuid: "SSSE3" };
+const sse41 = { cpuid: "SSE4_1" };
+const sse42 = { cpuid: "SSE4_2" };
 
 /** A row of which the mnemonic is not the operation's name. */
 const as = (attributes: object, fn: string) => ({ ...attributes, fn });
@@ -30,6 +33,12 @@ const unpackLow = (opcode: string, mnemonic: string) => [
 const shiftImmediate = (opcode: string, digit: number, mnemonic: string) => [
   row(`NP 0F ${opcode} /${digit} reg`, mnemonic, "Nq,Ib", as(mmx, `${mnemonic}_MMX_IB`)),
   row(`66 0F ${opcode} /${digit} reg`, mnemonic, "Udq,Ib", as(sse2, `${mnemonic}_IB`)),
+];
+
+/** The MMX and XMM forms of an SSSE3 instruction at 0F 38 xx. */
+const packed38 = (opcode: string, mnemonic: string) => [
+  row(`NP 0F 38 ${opcode}`, mnemonic, "Pq,Qq", as(ssse3, `${mnemonic}_MMX`)),
+  row(`66 0F 38 ${opcode}`, mnemonic, "Vdq,Wdq", ssse3),
 ];
 
 /** PS, PD, SS and SD forms of one floating-point instruction. */
@@ -187,6 +196,14 @@ export const sseRows = [
   row("NP 0F AE /7 reg", "SFENCE", "", sse),
   row("NP 0F AE /7 mem", "CLFLUSH", "Mb", { cpuid: "CLFSH" }),
 
+  // 7C, 7D, D0: SSE3 horizontal
+  row("66 0F 7C", "HADDPD", "Vpd,Wpd", sse3),
+  row("F2 0F 7C", "HADDPS", "Vps,Wps", sse3),
+  row("66 0F 7D", "HSUBPD", "Vpd,Wpd", sse3),
+  row("F2 0F 7D", "HSUBPS", "Vps,Wps", sse3),
+  row("66 0F D0", "ADDSUBPD", "Vpd,Wpd", sse3),
+  row("F2 0F D0", "ADDSUBPS", "Vps,Wps", sse3),
+
   // C2..C6
   row("NP 0F C2", "CMPPS", "Vps,Wps,Ib", sse),
   row("66 0F C2", "CMPPD", "Vpd,Wpd,Ib", sse2),
@@ -259,4 +276,84 @@ export const sseRows = [
   ...packed("FC", "PADDB"),
   ...packed("FD", "PADDW"),
   ...packed("FE", "PADDD"),
+
+  // Map 0F38
+  ...packed38("00", "PSHUFB"),
+  ...packed38("01", "PHADDW"),
+  ...packed38("02", "PHADDD"),
+  ...packed38("03", "PHADDSW"),
+  ...packed38("04", "PMADDUBSW"),
+  ...packed38("05", "PHSUBW"),
+  ...packed38("06", "PHSUBD"),
+  ...packed38("07", "PHSUBSW"),
+  ...packed38("08", "PSIGNB"),
+  ...packed38("09", "PSIGNW"),
+  ...packed38("0A", "PSIGND"),
+  ...packed38("0B", "PMULHRSW"),
+  row("66 0F 38 10", "PBLENDVB", "Vdq,Wdq", sse41),
+  row("66 0F 38 14", "BLENDVPS", "Vdq,Wdq", sse41),
+  row("66 0F 38 15", "BLENDVPD", "Vdq,Wdq", sse41),
+  row("66 0F 38 17", "PTEST", "Vdq,Wdq", sse41),
+  ...packed38("1C", "PABSB"),
+  ...packed38("1D", "PABSW"),
+  ...packed38("1E", "PABSD"),
+  row("66 0F 38 20", "PMOVSXBW", "Vdq,Wq", sse41),
+  row("66 0F 38 21", "PMOVSXBD", "Vdq,Wd", sse41),
+  row("66 0F 38 22", "PMOVSXBQ", "Vdq,Ww", sse41),
+  row("66 0F 38 23", "PMOVSXWD", "Vdq,Wq", sse41),
+  row("66 0F 38 24", "PMOVSXWQ", "Vdq,Wd", sse41),
+  row("66 0F 38 25", "PMOVSXDQ", "Vdq,Wq", sse41),
+  row("66 0F 38 28", "PMULDQ", "Vdq,Wdq", sse41),
+  row("66 0F 38 29", "PCMPEQQ", "Vdq,Wdq", sse41),
+  row("66 0F 38 2A mem", "MOVNTDQA", "Vdq,Mdq", as(sse41, move)),
+  row("66 0F 38 2B", "PACKUSDW", "Vdq,Wdq", sse41),
+  row("66 0F 38 30", "PMOVZXBW", "Vdq,Wq", sse41),
+  row("66 0F 38 31", "PMOVZXBD", "Vdq,Wd", sse41),
+  row("66 0F 38 32", "PMOVZXBQ", "Vdq,Ww", sse41),
+  row("66 0F 38 33", "PMOVZXWD", "Vdq,Wq", sse41),
+  row("66 0F 38 34", "PMOVZXWQ", "Vdq,Wd", sse41),
+  row("66 0F 38 35", "PMOVZXDQ", "Vdq,Wq", sse41),
+  row("66 0F 38 37", "PCMPGTQ", "Vdq,Wdq", sse42),
+  row("66 0F 38 38", "PMINSB", "Vdq,Wdq", sse41),
+  row("66 0F 38 39", "PMINSD", "Vdq,Wdq", sse41),
+  row("66 0F 38 3A", "PMINUW", "Vdq,Wdq", sse41),
+  row("66 0F 38 3B", "PMINUD", "Vdq,Wdq", sse41),
+  row("66 0F 38 3C", "PMAXSB", "Vdq,Wdq", sse41),
+  row("66 0F 38 3D", "PMAXSD", "Vdq,Wdq", sse41),
+  row("66 0F 38 3E", "PMAXUW", "Vdq,Wdq", sse41),
+  row("66 0F 38 3F", "PMAXUD", "Vdq,Wdq", sse41),
+  row("66 0F 38 40", "PMULLD", "Vdq,Wdq", sse41),
+  row("66 0F 38 41", "PHMINPOSUW", "Vdq,Wdq", sse41),
+  row("F2 0F 38 F0", "CRC32", "Gd,Eb", sse42),
+  row("F2 0F 38 F1", "CRC32", "Gd,Ev", sse42),
+
+  // Map 0F3A
+  row("66 0F 3A 08", "ROUNDPS", "Vps,Wps,Ib", sse41),
+  row("66 0F 3A 09", "ROUNDPD", "Vpd,Wpd,Ib", sse41),
+  row("66 0F 3A 0A", "ROUNDSS", "Vss,Wss,Ib", sse41),
+  row("66 0F 3A 0B", "ROUNDSD", "Vsd,Wsd,Ib", sse41),
+  row("66 0F 3A 0C", "BLENDPS", "Vps,Wps,Ib", sse41),
+  row("66 0F 3A 0D", "BLENDPD", "Vpd,Wpd,Ib", sse41),
+  row("66 0F 3A 0E", "PBLENDW", "Vdq,Wdq,Ib", sse41),
+  row("NP 0F 3A 0F", "PALIGNR", "Pq,Qq,Ib", as(ssse3, "PALIGNR_MMX")),
+  row("66 0F 3A 0F", "PALIGNR", "Vdq,Wdq,Ib", ssse3),
+  // Byte and word forms have rows for registers (the low part, never AH) and for memory.
+  row("66 0F 3A 14 reg", "PEXTRB", "Rd,Vdq,Ib", sse41),
+  row("66 0F 3A 14 mem", "PEXTRB", "Mb,Vdq,Ib", as(sse41, "PEXTRB_STORE")),
+  row("66 0F 3A 15 reg", "PEXTRW", "Rd,Vdq,Ib", sse41),
+  row("66 0F 3A 15 mem", "PEXTRW", "Mw,Vdq,Ib", as(sse41, "PEXTRW_STORE")),
+  row("66 0F 3A 16", "PEXTRD", "Ey,Vdq,Ib", sse41),
+  row("66 0F 3A 17", "EXTRACTPS", "Ed,Vdq,Ib", sse41),
+  row("66 0F 3A 20 reg", "PINSRB", "Vdq,Rd,Ib", sse41),
+  row("66 0F 3A 20 mem", "PINSRB", "Vdq,Mb,Ib", sse41),
+  row("66 0F 3A 21 reg", "INSERTPS", "Vdq,Udq,Ib", sse41),
+  row("66 0F 3A 21 mem", "INSERTPS", "Vdq,Md,Ib", as(sse41, "INSERTPS_LOAD")),
+  row("66 0F 3A 22", "PINSRD", "Vdq,Ey,Ib", sse41),
+  row("66 0F 3A 40", "DPPS", "Vps,Wps,Ib", sse41),
+  row("66 0F 3A 41", "DPPD", "Vpd,Wpd,Ib", sse41),
+  row("66 0F 3A 42", "MPSADBW", "Vdq,Wdq,Ib", sse41),
+  row("66 0F 3A 60", "PCMPESTRM", "Vdq,Wdq,Ib", { ...sse42, unaligned: true }),
+  row("66 0F 3A 61", "PCMPESTRI", "Vdq,Wdq,Ib", { ...sse42, unaligned: true }),
+  row("66 0F 3A 62", "PCMPISTRM", "Vdq,Wdq,Ib", { ...sse42, unaligned: true }),
+  row("66 0F 3A 63", "PCMPISTRI", "Vdq,Wdq,Ib", { ...sse42, unaligned: true }),
 ];

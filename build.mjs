@@ -1,0 +1,55 @@
+// Builds everything: `node build.mjs` (release), `--debug` for a machine with assertions and source map, `--kernel` for the machine only.
+//
+//   kernel/gen + kernel/decode + kernel/exec  ->  build/kernel/*.ts   (generated AssemblyScript)
+//   kernel/index.ts                           ->  build/machine.wasm
+//   host/ring0/*.asm.ts                       ->  build/entry-images.ts
+//   host/                                     ->  dist/               (library, CLI, browser bundle, types)
+
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { spawnSync } from "node:child_process";
+import * as esbuild from "esbuild";
+
+const root = dirname(fileURLToPath(import.meta.url));
+const debug = process.argv.includes("--debug");
+const kernelOnly = process.argv.includes("--kernel");
+const hostOnly = process.argv.includes("--host");
+
+/** Bundles one TypeScript build step and imports it. */
+async function buildStep(entry, name) {
+  const outfile = join(root, "build/steps", `${name}.mjs`);
+  await esbuild.build({
+    entryPoints: [join(root, entry)], outfile, bundle: true, platform: "node", format: "esm", packages: "external", logLevel: "warning",
+  });
+  return import(pathToFileURL(outfile).href);
+}
+
+function run(command, args) {
+  const result = spawnSync(process.execPath, [join(root, command), ...args], { cwd: root, stdio: "inherit" });
+  if (result.status !== 0) process.exit(result.status ?? 1);
+}
+
+async function buildKernel() {
+  const { generate } = await buildStep("kernel/gen/main.ts", "generate");
+  generate(root);
+  run("node_modules/assemblyscript/bin/asc.js", ["--config", "asconfig.json", "--target", debug ? "debug" : "release"]);
+  if (debug) writeFileSync(join(root, "build/machine.wasm"), readFileSync(join(root, "build/machine.debug.wasm")));
+}
+
+async function buildHost() {
+  const { assembleEntryImages } = await buildStep("host/ring0/assemble.build.ts", "assemble");
+  await assembleEntryImages(join(root, "build/entry-images.ts"));
+  const common = {
+    bundle: true, format: "esm", target: "es2022", loader: { ".wasm": "binary" }, logLevel: "warning", absWorkingDir: root, legalComments: "none",
+  };
+  const node = { ...common, platform: "node", packages: "external", outdir: "dist", splitting: true, chunkNames: "chunks/[name]-[hash]" };
+  const entries = { index: "host/index.ts", main: "host/cli/main.ts" };
+  if (existsSync(join(root, "host/bench/bench.ts"))) entries.bench = "host/bench/bench.ts";
+  await esbuild.build({ ...node, entryPoints: entries, minifySyntax: true });
+  await esbuild.build({ ...common, platform: "browser", entryPoints: { "ring3.browser": "host/index.ts" }, outdir: "dist", minify: true });
+}
+
+mkdirSync(join(root, "build"), { recursive: true });
+if (!hostOnly) await buildKernel();
+if (!kernelOnly) await buildHost();

@@ -1,0 +1,9 @@
+// The instruction table: every row there is.
+
+import { integerRows } from "./opcode-integer";
+import { sseRows } from "./opcode-sse";
+import { systemRows } from "./opcode-system";
+import { x87Rows } from "./opcode-x87";
+import type { Row } from "./row";
+
+export const rows: Row[] = [...integerRows, ...systemRows, ...x87Rows, ...sseRows];

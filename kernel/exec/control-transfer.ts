@@ -1,0 +1,179 @@
+// Near control transfers (SDM Vol. 1 5.1.7): jumps, calls, returns, loops, ENTER and LEAVE. Far ones are in far-transfer.ts.
+// In 64-bit mode the common ones are also cases of exec() (gen/hot-control.ts); these are what it leaves to when an access
+// misses the TLB, and what compatibility mode uses.
+
+import { CPU_BLOCK } from "../abi/layout";
+import { MODE_16, MODE_64, RBP, RCX, RSP, SEG_CS } from "../abi/state";
+import { faulted, raiseGP } from "../cpu/fault";
+import { condition } from "../cpu/flags";
+import { isCanonical, mode, segLimit, setRip } from "../cpu/state";
+import { movedStack, popOperand, pushOperand, setStackPointer, stackLinear, stackMask } from "../cpu/stack";
+import { dst, ea, imm, ismem, nextRip, opsize, readRm, sub, thisRip, UOP_BASE } from "../decode/uop";
+import { probeWrite, readMem, setStackAccess, writeMem } from "../mmu/access";
+
+/** A branch target truncated by operand size; false when #GP(0) was raised for it. */
+export function branchTo(target: u64, size: u32): bool {
+  if (mode() == MODE_64) {
+    if (size == 2) target &= 0xffff;
+    if (!isCanonical(target)) {
+      raiseGP(0);
+      return false;
+    }
+  } else {
+    target &= size == 2 ? 0xffff : 0xffffffff;
+    if (target > <u64>segLimit(SEG_CS)) {
+      raiseGP(0);
+      return false;
+    }
+  }
+  setRip(target);
+  return true;
+}
+
+/** JMP rel; the decoder has put the displacement in imm. */
+export function JMP_REL(u: usize): void {
+  branchTo(nextRip(u) + <u64>imm(u), opsize(u));
+}
+
+export function JCC(u: usize): void {
+  if (condition(sub(u))) branchTo(nextRip(u) + <u64>imm(u), opsize(u));
+  else setRip(nextRip(u));
+}
+
+function operand(u: usize): u64 {
+  const size = opsize(u);
+  return size == 8 ? readRm<u64>(u) : size == 4 ? <u64>readRm<u32>(u) : <u64>readRm<u16>(u);
+}
+
+export function JMP(u: usize): void {
+  const target = operand(u);
+  if (!faulted) branchTo(target, opsize(u));
+}
+
+function callTo(u: usize, target: u64): void {
+  const size = opsize(u);
+  const old = load<u64>(CPU_BLOCK, RSP);
+  if (mode() == MODE_64 && !isCanonical(target)) return raiseGP(0);
+  pushOperand(nextRip(u), size);
+  if (faulted) return;
+  if (!branchTo(target, size)) setStackPointer(old);
+}
+
+export function CALL_REL(u: usize): void {
+  callTo(u, nextRip(u) + <u64>imm(u));
+}
+
+export function CALL(u: usize): void {
+  const target = operand(u);
+  if (!faulted) callTo(u, target);
+}
+
+export function RET(u: usize): void {
+  const old = load<u64>(CPU_BLOCK, RSP);
+  const target = popOperand(opsize(u));
+  if (faulted) return;
+  if (!branchTo(target, opsize(u))) setStackPointer(old);
+}
+
+/** RET imm16. */
+export function RET_IMM(u: usize): void {
+  const old = load<u64>(CPU_BLOCK, RSP);
+  const target = popOperand(opsize(u));
+  if (faulted) return;
+  if (!branchTo(target, opsize(u))) return setStackPointer(old);
+  setStackPointer(movedStack(imm(u) & 0xffff));
+}
+
+/** Count register of LOOP and JrCXZ by address size, which the decoder puts in the upper half of imm: 2, 4 or 8. */
+function countMask(u: usize): u64 {
+  const size = <u32>(imm(u) >> 32);
+  return size == 8 ? u64.MAX_VALUE : size == 4 ? 0xffffffff : 0xffff;
+}
+
+function shortBranch(u: usize, taken: bool): void {
+  if (taken) branchTo(nextRip(u) + <u64><i64><i32>imm(u), opsize(u));
+  else setRip(nextRip(u));
+}
+
+function loopIf(u: usize, also: bool): void {
+  const mask = countMask(u);
+  const old = load<u64>(CPU_BLOCK, RCX);
+  const count = (old - 1) & mask;
+  shortBranch(u, count != 0 && also);
+  if (faulted) return;
+  store<u64>(CPU_BLOCK, mask == 0xffff ? (old & ~mask) | count : count, RCX);
+}
+
+export function LOOP(u: usize): void {
+  loopIf(u, true);
+}
+
+export function LOOPE(u: usize): void {
+  loopIf(u, condition(4));
+}
+
+export function LOOPNE(u: usize): void {
+  loopIf(u, condition(5));
+}
+
+export function JRCXZ(u: usize): void {
+  shortBranch(u, (load<u64>(CPU_BLOCK, RCX) & countMask(u)) == 0);
+}
+
+/** LEAVE: rSP = rBP, pop rBP. */
+export function LEAVE(u: usize): void {
+  const size = opsize(u);
+  const mask = stackMask();
+  const frame = load<u64>(CPU_BLOCK, RBP);
+  setStackAccess(true);
+  const at = stackLinear(frame);
+  const v: u64 = size == 8 ? readMem<u64>(at) : size == 4 ? <u64>readMem<u32>(at) : <u64>readMem<u16>(at);
+  setStackAccess(false);
+  if (faulted) return;
+  const old = load<u64>(CPU_BLOCK, RSP);
+  setStackPointer((old & ~mask) | ((frame + size) & mask));
+  if (size == 2) store<u16>(CPU_BLOCK, <u16>v, RBP);
+  else store<u64>(CPU_BLOCK, v, RBP);
+}
+
+function writeStack(at: u64, v: u64, size: u32): void {
+  if (size == 8) writeMem<u64>(at, v);
+  else if (size == 4) writeMem<u32>(at, <u32>v);
+  else writeMem<u16>(at, <u16>v);
+}
+
+/** ENTER imm16, imm8 (SDM Vol. 2A): imm holds the size in bits 15..0, the nesting level in 23..16. */
+export function ENTER(u: usize): void {
+  const size = opsize(u);
+  const frameBytes = <i64>(imm(u) & 0xffff);
+  const level = <u32>(imm(u) >> 16) & 31;
+  const old = load<u64>(CPU_BLOCK, RSP);
+  const frame = load<u64>(CPU_BLOCK, RBP);
+  setStackAccess(true);
+  enterFrame(size, frameBytes, level, old, frame);
+  setStackAccess(false);
+  if (faulted) store<u64>(CPU_BLOCK, old, RSP);
+}
+
+function enterFrame(size: u32, frameBytes: i64, level: u32, old: u64, frame: u64): void {
+  const mask = stackMask();
+  // The whole reach is checked first, so that a fault midway leaves the stack untouched.
+  const pushes = level ? level + 1 : 1;
+  for (let k: u32 = 1; k <= pushes; k++) if (!probeWrite(stackLinear(old - <u64>(k * size)), size)) return;
+  const end = (old & ~mask) | ((old - <u64>(pushes * size) - <u64>frameBytes) & mask);
+  if (!probeWrite(stackLinear(end), 1)) return;
+  const newFrame = old - size;
+  for (let k: u32 = 1; k < level; k++) {
+    const at = stackLinear(frame - <u64>(k * size));
+    const v: u64 = size == 8 ? readMem<u64>(at) : size == 4 ? <u64>readMem<u32>(at) : <u64>readMem<u16>(at);
+    if (faulted) return;
+    writeStack(stackLinear(newFrame - <u64>(k * size)), v, size);
+  }
+  writeStack(stackLinear(newFrame), frame, size);
+  if (level) writeStack(stackLinear(newFrame - <u64>(level * size)), newFrame, size);
+  if (faulted) return;
+  setStackPointer(end);
+  if (size == 2) store<u16>(CPU_BLOCK, <u16>newFrame, RBP);
+  else if (mode() == MODE_64) store<u64>(CPU_BLOCK, newFrame, RBP);
+  else store<u64>(CPU_BLOCK, newFrame & 0xffffffff, RBP);
+}

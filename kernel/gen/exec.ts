@@ -1,0 +1,243 @@
+// Writes build/kernel/exec.ts, the hot loop, build/kernel/slow.ts, its twins and the cold operations, and build/kernel/codes.ts.
+
+import { controlCases } from "./hot-control";
+import { hotRows, sameAs32, type Form } from "./hot";
+import { expand, functionsOf, inlined, isRaw, parameter, type Operation } from "./operations";
+import type { Instance } from "./tables";
+
+const NONE = 0xffff;
+const BITS: Record<string, number> = { u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, u64: 8, i64: 8, f64: 8, v128: 16 };
+
+interface HotCase {
+  name: string;
+  text: string;
+  slow: string;
+}
+
+export class Hot {
+  readonly cases: HotCase[] = [...controlCases.map((c) => ({ ...c }))];
+  private readonly numbers = new Map<string, number>();
+  readonly cold: number;
+  readonly missing: string[] = [];
+
+  constructor(private readonly operations: Map<string, Operation>, private readonly macros: Map<string, Operation>) {
+    for (const row of hotRows) for (const size of row.sizes) for (const form of row.forms) this.add(row.fn, size, form);
+    this.cold = this.cases.length;
+  }
+
+  private add(fn: string, size: number, form: Form): void {
+    const fast = this.operations.get(`${fn}_fast`);
+    const op = this.operations.get(fn);
+    if (!op) {
+      this.missing.push(fn);
+      return;
+    }
+    const type = op.generic ? `u${size}` : "";
+    const key = `${fn} ${type} ${form}`;
+    const name = `${fn}${op.generic ? size : ""}_${form}`;
+    this.numbers.set(key, this.cases.length);
+    this.cases.push({ name, text: this.caseText(fast ?? op, type, form), slow: this.slowText(op, type, form) });
+  }
+
+  private types(op: Operation, type: string) {
+    const concrete = (t?: string) => (t === "T" ? type : t ?? "");
+    return { a: concrete(parameter(op, "a")?.type), b: concrete(parameter(op, "b")?.type), r: concrete(op.result) };
+  }
+
+  private caseText(op: Operation, type: string, form: Form): string {
+    const { a, b, r } = this.types(op, type);
+    let body = inlined(op, type, this.macros).replace(/\bbail\(\);/g, "{ bailed = true; }");
+    const bails = body.includes("bailed");
+    if (op.result !== "void" && /^r_ = \w+;$/.test(body)) body = body.trim();
+    const memory = form === "rr" ? "" : `$EA $TLB(${form === "mr" || form === "ms" ? "WRITE" : "READ"}, ${BITS[form === "rm" ? b : form === "ms" ? r : a]})`;
+    const first = a && `const a: ${a} = load<${a}>(${form === "mr" || form === "mx" ? "p" : "load<u32>(u, 4)"});`;
+    const second = b && `const b: ${b} = load<${b}>(${form === "rm" ? "p" : "load<u32>(u, 8)"});`;
+    const third = parameter(op, "i") ? "const i: u64 = load<u64>(u, 24);" : "";
+    const result = r !== "void" ? `let r_: ${r};` : "";
+    let write = "";
+    if (r !== "void") {
+      if (form === "mr" || form === "ms") write = `store<${r}>(p, r_);`;
+      else if (r === "u32") write = "store<u64>(load<u32>(u, 4), <u64>r_);";
+      else write = `store<${r}>(load<u32>(u, 4), r_);`;
+    }
+    return `${memory} ${first} ${second} ${third} ${result} ${bails ? "let bailed = false;" : ""} ${body} ${bails ? "if (bailed) break;" : ""} ${write} $NEXT`;
+  }
+
+  private slowText(op: Operation, type: string, form: Form): string {
+    const { a, b, r } = this.types(op, type);
+    const call = (args: string[]) => `${op.name}${op.generic ? `<${type}>` : ""}(${args.filter(Boolean).join(", ")})`;
+    const i = parameter(op, "i") ? "load<u64>(u, 24)" : "";
+    const lines: string[] = [];
+    const fromMemory = form === "mr" || form === "mx" ? "a" : form === "rm" ? "b" : "";
+    if (form === "mr") lines.push(`if (!probeWrite(ea(u), ${BITS[a]})) return;`);
+    if (a) lines.push(`const a = ${fromMemory === "a" ? `readMem<${a}>(ea(u))` : `load<${a}>(dst(u))`};`);
+    if (b) lines.push(`const b = ${fromMemory === "b" ? `readMem<${b}>(ea(u))` : `load<${b}>(src(u))`};`);
+    if (fromMemory) lines.push("if (faulted) return;");
+    if (r === "void") lines.push(`${call([a && "a", b && "b", i])};`);
+    else {
+      lines.push(`const r = ${call([a && "a", b && "b", i])};`);
+      lines.push("if (faulted) return;");
+      if (form === "mr" || form === "ms") lines.push(`writeMem<${r}>(ea(u), r);`);
+      else lines.push(r === "u32" ? "store<u64>(dst(u), <u64>r);" : `store<${r}>(dst(u), r);`);
+    }
+    return lines.join(" ");
+  }
+
+  formsOf(instance: Instance): Record<"rr" | "rm" | "md" | "ms", number> {
+    const { op, type } = instance;
+    const find = (form: Form) => {
+      if (instance.third === "sub" || instance.mmx) return NONE;
+      const t = sameAs32.has(op.name) && type === "u64" ? "u32" : type;
+      return this.numbers.get(`${op.name} ${t} ${form}`) ?? NONE;
+    };
+    const md = find("mr") !== NONE ? find("mr") : find("mx");
+    const rr = instance.third === "cl" ? NONE : find("rr");
+    return { rr: rr === NONE ? this.cold : rr, rm: find("rm"), md, ms: find("ms") };
+  }
+
+  codes(): string {
+    return [
+      "// Made by kernel/gen: the case numbers of exec(). Not for editing.",
+      ...this.cases.map((c, n) => `export const CODE_${c.name}: u32 = ${n};`),
+      `export const CODE_COLD: u32 = ${this.cold};`,
+      "",
+    ].join("\n");
+  }
+
+  exec(): string {
+    const cases = this.cases.map((c, n) => `      case ${n}: { // ${c.name}\n        ${this.spell(c.text)}\n      }`).join("\n");
+    return `// Made by kernel/gen from the instruction table and the group files: the hot loop. Not for editing.
+import { CPU_BLOCK } from "../../kernel/abi/layout";
+import { RAX, RBP, RCX, RDX, RSP, SLOT_CODE_PAGE, SLOT_EA, SLOT_RMW, SEG_BASE, RIP } from "../../kernel/abi/state";
+import { fres as fresGlobal, faux as fauxGlobal, fcf as fcfGlobal, sx, msb } from "../../kernel/cpu/flags";
+import { tlb as tlbGlobal } from "../../kernel/mmu/tlb";
+import { sseFast, sseNative } from "../../kernel/exec/sse-fast-path";
+import { countOf } from "../../kernel/exec/shift";
+import { budgetLeft, setBudgetLeft, setLeaveReason, LEAVE_SLOW, LEAVE_BUDGET, LEAVE_LOOKUP } from "../../kernel/exec/leave";
+${this.imports()}
+
+const PAGE_MASK: u64 = 0xfffffffffffff000;
+
+/** Executes from micro-operation u (its block already paid for) until one needs the slow path; returns that one. */
+export function exec(u: usize): usize {
+  let fres: i64 = fresGlobal;
+  let faux: i64 = fauxGlobal;
+  let fcf: u32 = fcfGlobal;
+  let count: i32 = budgetLeft;
+  const tlb: usize = tlbGlobal;
+  let why: u32 = LEAVE_SLOW;
+  let goal: u64 = 0;
+  while (true) {
+    switch (<u32>load<u16>(u)) {
+${cases}
+      default: break;
+    }
+    if (why == LEAVE_LOOKUP) {
+      // Address known, block not: TLB entry -> code page -> block at this offset.
+      const e: usize = tlb + (((<usize>(goal >> 12) + <usize>(goal >> 22)) & 1023) << 5);
+      if (load<u64>(e, 16) == (goal & PAGE_MASK)) {
+        const c: usize = load<u32>(e, 28);
+        if (c) {
+          const t: usize = load<u32>(c + ((<usize>goal & 0xfff) << 2), 32);
+          if (t) {
+            store<u64>(CPU_BLOCK, goal & PAGE_MASK, SLOT_CODE_PAGE);
+            const n: i32 = load<i32>(t - 32);
+            u = t;
+            if (count >= n) {
+              count -= n;
+              why = LEAVE_SLOW;
+              continue;
+            }
+            why = LEAVE_BUDGET;
+            break;
+          }
+        }
+      }
+      store<u64>(CPU_BLOCK, goal - load<u64>(CPU_BLOCK, SEG_BASE + 8), RIP);
+    }
+    break;
+  }
+  fresGlobal = fres;
+  fauxGlobal = faux;
+  fcfGlobal = fcf;
+  setBudgetLeft(count);
+  setLeaveReason(why);
+  return u;
+}
+`;
+  }
+
+  private imports(): string {
+    return "";
+  }
+
+  private spell(text: string): string {
+    return expand(text, this.macros)
+      .replaceAll("$EA", "const ea: u64 = load<u64>(CPU_BLOCK + <usize>load<u8>(u, 12)) + (load<u64>(CPU_BLOCK + <usize>load<u8>(u, 13)) << <u64>load<u8>(u, 14)) + <u64>load<i32>(u, 16);")
+      .replace(/\$TLB\((READ|WRITE), (\d+)\)/g, (_, tag, bytes) =>
+        `const e: usize = tlb + (((<usize>(ea >> 12) + <usize>(ea >> 22)) & 1023) << 5); if (((ea + ${Number(bytes) - 1}) & PAGE_MASK) != load<u64>(e, ${tag === "READ" ? 0 : 8})) break; const p: usize = <usize>(<u32>ea + load<u32>(e, 24));`)
+      .replaceAll("$NEXT", "u += 32; continue;")
+      .replace(/\$BLOCK\((\w+)\)/g, "const n: i32 = load<i32>($1 - 32); u = $1; if (count < n) { why = LEAVE_BUDGET; break; } count -= n; continue;")
+      .replace(/\$GOTO\((\w+)\)/g, "goal = $1; why = LEAVE_LOOKUP; break;");
+  }
+
+  slow(instances: Instance[]): string {
+    const used = new Map<string, Set<string>>();
+    const use = (op: Operation) => used.set(op.file, (used.get(op.file) ?? new Set()).add(op.name));
+    for (const i of instances) use(i.op);
+    const hotSlow = this.cases.map((c, n) => `    case ${n}: { ${c.slow.endsWith(";") ? c.slow : `${c.slow};`} return; } // ${c.name}`).join("\n");
+    for (const row of hotRows) if (this.operations.has(row.fn)) use(this.operations.get(row.fn)!);
+    for (const name of ["LEA", "NOP", "CBW", "CWD", "PUSH", "POP", "LEAVE", "RET", "CALL_REL", "CALL", "JMP"]) use(this.operations.get(name)!);
+    const imports = [...used].map(([file, names]) => `import { ${[...names].join(", ")} } from "../../kernel/exec/${file.replace(".ts", "")}";`).join("\n");
+    const coldCases = instances.map((i, n) => `    case ${n}: { ${this.coldText(i)} return; }`).join("\n");
+    return `// Made by kernel/gen: what exec() leaves to, one call at a time. Not for editing.
+import { CPU_BLOCK } from "../../kernel/abi/layout";
+import { RCX } from "../../kernel/abi/state";
+import { faulted } from "../../kernel/cpu/fault";
+import { dst, ea, src } from "../../kernel/decode/uop";
+import { probeWrite, readMem, writeMem } from "../../kernel/mmu/access";
+import { enterMmx, mmxWritten } from "../../kernel/exec/mmx-state";
+import {
+  addressStep, addressStep32, branchStep, farPageStep, loadAligned, loadForUpdate, loadStep, moveIf, setByte, storeAligned, storeStep, storeUpdated,
+} from "../../kernel/exec/steps";
+${imports}
+
+/** Executes one micro-operation, whatever it is. */
+export function slow(u: usize): void {
+  switch (<u32>load<u16>(u)) {
+${hotSlow}
+    default: cold(u);
+  }
+}
+
+function cold(u: usize): void {
+  switch (<u32>load<u16>(u, 2)) {
+${coldCases}
+    default: unreachable();
+  }
+}
+`;
+  }
+
+  private coldText(instance: Instance): string {
+    const { op, type } = instance;
+    if (isRaw(op)) return `${op.name}(u);`;
+    const { a, b, r } = this.types(op, type);
+    const i = { "": "", imm: "load<u64>(u, 24)", cl: "<u64>load<u8>(CPU_BLOCK, RCX)", sub: "<u64>load<u8>(u, 15)" }[instance.third];
+    if (type === "u8" && op.name === "BSWAP") return "unreachable();";
+    const args = [a && `load<${a}>(dst(u))`, b && `load<${b}>(src(u))`, i].filter(Boolean).join(", ");
+    const call = `${op.name}${op.generic ? `<${type}>` : ""}(${args})`;
+    const before = instance.mmx ? "enterMmx(); if (faulted) return; " : "";
+    if (r === "void") return `${before}${call};`;
+    const write = `${r === "u32" ? "store<u64>(dst(u), <u64>r)" : `store<${r}>(dst(u), r)`};`;
+    return `${before}const r = ${call}; if (!faulted) { ${write}${instance.mmx && r === "u64" ? " mmxWritten(dst(u));" : ""} }`;
+  }
+}
+
+/** The flag setters and readers that are opened up as text. */
+export function flagMacros(source: string): Map<string, Operation> {
+  const all = functionsOf(source, "flags.ts");
+  const names = new Set(all.map((f) => f.name));
+  for (const left of ["sx", "msb", "condition", "setZf", "arithmeticFlags", "setArithmeticFlags", "getFlags", "putFlags"]) names.delete(left);
+  return new Map(all.filter((f) => names.has(f.name)).map((f) => [f.name, { ...f, body: f.body.replace(/\/\/[^\n]*/g, "") }]));
+}

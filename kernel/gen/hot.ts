@@ -1,0 +1,55 @@
+// Which operations are cases of exec(), in which operand sizes and forms. All others are calls in slow.ts.
+// V8 allocates registers well up to about 240 cases; add a row only with a benchmark that shows what it brings.
+//
+//   rr  both operands in slots (registers, immediates, temporaries)     rm  source in memory
+//   mr  destination in memory, read and written                         mx  first operand in memory, only read
+//   ms  memory is written with the source (stores)
+
+export type Form = "rr" | "rm" | "mr" | "mx" | "ms";
+
+export interface HotRow {
+  fn: string;
+  sizes: number[];
+  forms: Form[];
+}
+
+const hot = (fn: string, sizes: number[], forms: string): HotRow => ({ fn, sizes, forms: forms.split(" ") as Form[] });
+
+export const hotRows: HotRow[] = [
+  hot("MOV", [8, 32, 64], "rr rm ms"),
+  hot("MOV", [16], "rm ms"),
+  hot("MOVZX8", [32], "rr rm"),
+  hot("MOVZX16", [32], "rr rm"),
+  hot("MOVSX8", [32, 64], "rr rm"),
+  hot("MOVSX16", [32], "rr rm"),
+  hot("MOVSXD", [64], "rr rm"),
+  hot("ADD", [32, 64], "rr rm mr"),
+  hot("SUB", [32, 64], "rr rm mr"),
+  hot("ADD", [8], "rr"),
+  hot("SUB", [8], "rr"),
+  hot("AND", [8], "rr"),
+  hot("OR", [8], "rr"),
+  hot("XOR", [8], "rr"),
+  hot("AND", [32, 64], "rr rm"),
+  hot("OR", [32, 64], "rr rm"),
+  hot("XOR", [32, 64], "rr rm"),
+  hot("CMP", [8, 32, 64], "rr rm mx"),
+  hot("CMP", [16], "rr mx"),
+  hot("TEST", [8, 32, 64], "rr"),
+  hot("TEST", [8, 32], "mx"),
+  hot("INC", [32, 64], "rr mr"),
+  hot("DEC", [32, 64], "rr mr"),
+  hot("NEG", [32, 64], "rr"),
+  hot("NOT", [32, 64], "rr"),
+  hot("ADC", [64], "rr"),
+  hot("SBB", [32, 64], "rr"),
+  hot("SHL", [32, 64], "rr"),
+  hot("SHR", [32, 64], "rr"),
+  hot("SAR", [32, 64], "rr"),
+  hot("ROL", [32], "rr"),
+  hot("ROR", [32, 64], "rr"),
+  hot("BSWAP", [32, 64], "rr"),
+];
+
+/** Zero-extending loads write the whole register in either size. */
+export const sameAs32 = new Set(["MOVZX8", "MOVZX16"]);

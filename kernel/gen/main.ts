@@ -1,0 +1,30 @@
+// Makes build/kernel/*.ts from the instruction table (kernel/decode/opcode-*.ts) and the group files (kernel/exec/*.ts).
+
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { rows } from "../decode/rows";
+import { flagMacros, Hot } from "./exec";
+import { readOperations } from "./operations";
+import { Tables } from "./tables";
+
+/** Feature names and numbers: `export const FEATURE_SSE2: u32 = 7` of kernel/cpu/cpuid.ts. */
+function featuresOf(source: string): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const m of source.matchAll(/export const FEATURE_(\w+)(?:: u32)? = (\d+)/g)) found.set(m[1], Number(m[2]));
+  return found;
+}
+
+export function generate(root: string): void {
+  const read = (path: string) => readFileSync(join(root, path), "utf8");
+  const operations = readOperations(join(root, "kernel/exec"));
+  const tables = new Tables(rows, operations, featuresOf(read("kernel/cpu/cpuid-features.ts")));
+  const hot = new Hot(operations, flagMacros(read("kernel/cpu/flags.ts")));
+  const missing = [...new Set([...tables.missing, ...hot.missing])];
+  if (missing.length) console.error(`rows without an operation: ${missing.join(" ")}`);
+  mkdirSync(join(root, "build/kernel"), { recursive: true });
+  const write = (name: string, text: string) => writeFileSync(join(root, "build/kernel", name), text);
+  write("tables.ts", tables.source((i) => hot.formsOf(i), 0xffff));
+  write("codes.ts", hot.codes());
+  write("exec.ts", hot.exec());
+  write("slow.ts", hot.slow(tables.instances));
+}

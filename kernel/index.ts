@@ -1,0 +1,33 @@
+// The machine as the host sees it: what the Wasm module exports. Memory is the host's, imported.
+
+import { CPU_BLOCK } from "./abi/layout";
+import { NO_VECTOR, PENDING_INTERRUPT } from "./abi/state";
+import { dropCode as dropPageCode, flushCode } from "./decode/block-cache";
+import { faulted, clearFault } from "./cpu/fault";
+import { setRamBytes } from "./mmu/phys";
+import { flushAll, initTlb, invalidatePage as invalidate } from "./mmu/tlb";
+
+export { run } from "./run";
+
+/** Must be called once, with guest RAM's size in bytes, before the CPU block is written. */
+export function init(ramBytes: u32): void {
+  setRamBytes(<u64>ramBytes);
+  initTlb();
+  flushCode();
+  store<u32>(CPU_BLOCK, NO_VECTOR, PENDING_INTERRUPT);
+  if (faulted) clearFault();
+}
+
+/** The host has written to this physical page. */
+export function dropCode(page: u32): void {
+  dropPageCode(page);
+}
+
+export function flushTlb(): void {
+  flushAll();
+}
+
+/** The host has changed the translation of this page, in whatever address space. */
+export function invalidatePage(linearLow: u32, linearHigh: u32): void {
+  invalidate(<u64>linearLow | (<u64>linearHigh << 32));
+}

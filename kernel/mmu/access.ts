@@ -1,0 +1,167 @@
+// Memory accesses of everything that is not inlined in exec(): TLB hit, else walk, page crossing, decoded code, alignment.
+// Each sets `faulted` and changes nothing when the access is not allowed.
+
+import { CPU_BLOCK } from "../abi/layout";
+import { raiseAC, raiseGP, raisePF, raiseSS, faulted } from "../cpu/fault";
+import { isCanonical } from "../cpu/state";
+import { dropCode } from "../decode/block-cache";
+import { entryOf, fill, systemContext, tlb, TLB_ADDEND, TLB_READ, TLB_WRITE, view } from "./tlb";
+import { hostAddress, inRam, pageFlags, PAGE_HAS_CODE } from "./phys";
+import { READ, VIEW_SUPERVISOR, VIEW_USER_ALIGN, WRITE, walkError, walkPhysical } from "./walk";
+
+const PAGE_MASK: u64 = 0xfffffffffffff000;
+
+/** The access in hand is through SS: a non-canonical address is #SS and not #GP. Set around an operation by the run loop. */
+export let stackAccess: bool = false;
+
+export function setStackAccess(on: bool): void {
+  stackAccess = on;
+}
+
+/** Where a byte range within one page stands: host address, or 0 when it faulted, or 1 when no RAM is there. */
+function locate(context: usize, who: u32, linear: u64, access: u32): usize {
+  if (!isCanonical(linear)) {
+    if (stackAccess) raiseSS(0);
+    else raiseGP(0);
+    return 0;
+  }
+  const e = entryOf(context, linear);
+  if (load<u64>(access == WRITE ? e + TLB_WRITE : e + TLB_READ) == (linear & PAGE_MASK)) return <usize>(<u32>linear + load<u32>(e, TLB_ADDEND));
+  if (!fill(context, linear, access, who)) {
+    raisePF(linear, walkError);
+    return 0;
+  }
+  if (!inRam(walkPhysical)) return 1;
+  if (access == WRITE) {
+    const page = <u32>(walkPhysical >> 12);
+    if (pageFlags(page) & PAGE_HAS_CODE) {
+      const physical = walkPhysical;
+      dropCode(page);
+      return hostAddress(physical);
+    }
+  }
+  return hostAddress(walkPhysical);
+}
+
+function misaligned(linear: u64, bytes: u32): bool {
+  if (view != VIEW_USER_ALIGN || !(linear & (bytes - 1))) return false;
+  raiseAC();
+  return true;
+}
+
+function readAs<T>(context: usize, who: u32, linear: u64): T {
+  const e = entryOf(context, linear);
+  if (((linear + (sizeof<T>() - 1)) & PAGE_MASK) == load<u64>(e, TLB_READ)) return load<T>(<usize>(<u32>linear + load<u32>(e, TLB_ADDEND)));
+  return readSlow<T>(context, who, linear);
+}
+
+function zero<T>(): T {
+  if (sizeof<T>() == 16) return i64x2.splat(0);
+  return <T>0;
+}
+
+function ones<T>(): T {
+  if (sizeof<T>() == 16) return i64x2.splat(-1);
+  if (isFloat<T>()) return <T>NaN;
+  return <T>-1;
+}
+
+const joined = memory.data(16, 16);
+
+function readSlow<T>(context: usize, who: u32, linear: u64): T {
+  if (who == VIEW_USER_ALIGN && misaligned(linear, sizeof<T>() == 16 ? 8 : sizeof<T>())) return zero<T>();
+  const first = linear & 0xfff;
+  if (first + sizeof<T>() <= 0x1000) {
+    const at = locate(context, who, linear, READ);
+    if (at > 1) return load<T>(at);
+    return at ? ones<T>() : zero<T>();
+  }
+  const head = <u32>(0x1000 - first);
+  const low = locate(context, who, linear, READ);
+  if (!low) return zero<T>();
+  const high = locate(context, who, linear + head, READ);
+  if (!high) return zero<T>();
+  for (let i: u32 = 0; i < sizeof<T>(); i++) {
+    const part = i < head ? low : high;
+    store<u8>(joined + i, part == 1 ? 0xff : i < head ? load<u8>(low + i) : load<u8>(high + i - head));
+  }
+  return load<T>(joined);
+}
+
+function writeAs<T>(context: usize, who: u32, linear: u64, v: T): void {
+  const e = entryOf(context, linear);
+  if (((linear + (sizeof<T>() - 1)) & PAGE_MASK) == load<u64>(e, TLB_WRITE)) {
+    store<T>(<usize>(<u32>linear + load<u32>(e, TLB_ADDEND)), v);
+    return;
+  }
+  writeSlow<T>(context, who, linear, v);
+}
+
+function writeSlow<T>(context: usize, who: u32, linear: u64, v: T): void {
+  if (who == VIEW_USER_ALIGN && misaligned(linear, sizeof<T>() == 16 ? 8 : sizeof<T>())) return;
+  const first = linear & 0xfff;
+  if (first + sizeof<T>() <= 0x1000) {
+    const at = locate(context, who, linear, WRITE);
+    if (at > 1) store<T>(at, v);
+    return;
+  }
+  const head = <u32>(0x1000 - first);
+  const low = locate(context, who, linear, WRITE);
+  if (!low) return;
+  const high = locate(context, who, linear + head, WRITE);
+  if (!high) return;
+  store<T>(joined, v);
+  for (let i: u32 = 0; i < sizeof<T>(); i++) {
+    const part = i < head ? low : high;
+    if (part != 1) store<u8>(i < head ? low + i : high + i - head, load<u8>(joined + i));
+  }
+}
+
+/** Reads at the current privilege. The value is meaningless when `faulted`. */
+export function readMem<T>(linear: u64): T {
+  return readAs<T>(tlb, view, linear);
+}
+
+/** Writes at the current privilege; nothing is written when `faulted`. */
+export function writeMem<T>(linear: u64, v: T): void {
+  writeAs<T>(tlb, view, linear, v);
+}
+
+/** Reads as the processor does on its own: GDT, LDT, IDT, TSS. */
+export function readSystem<T>(linear: u64): T {
+  return readAs<T>(systemContext(), VIEW_SUPERVISOR, linear);
+}
+
+export function writeSystem<T>(linear: u64, v: T): void {
+  writeAs<T>(systemContext(), VIEW_SUPERVISOR, linear, v);
+}
+
+/** Raises what a write of `bytes` (at most a page) would raise, and writes nothing. True: the write will succeed. */
+export function probeWrite(linear: u64, bytes: u32): bool {
+  if (!locate(tlb, view, linear, WRITE)) return false;
+  const last = linear + bytes - 1;
+  if ((last ^ linear) & PAGE_MASK) return locate(tlb, view, last & PAGE_MASK, WRITE) != 0;
+  return true;
+}
+
+/** The same for reading. */
+export function probeRead(linear: u64, bytes: u32): bool {
+  if (!locate(tlb, view, linear, READ)) return false;
+  const last = linear + bytes - 1;
+  if ((last ^ linear) & PAGE_MASK) return locate(tlb, view, last & PAGE_MASK, READ) != 0;
+  return true;
+}
+
+/**
+ * Host address of `linear` for a run of accesses that stays in its page, or 0 when it must be done one by one
+ * (a fault to raise, decoded code, alignment checks, no RAM). Raises nothing.
+ */
+export function directPointer(linear: u64, access: u32): usize {
+  const e = entryOf(tlb, linear);
+  const tag = linear & PAGE_MASK;
+  if (load<u64>(access == WRITE ? e + TLB_WRITE : e + TLB_READ) != tag) {
+    if (!isCanonical(linear) || !fill(tlb, linear, access, view)) return 0;
+    if (load<u64>(access == WRITE ? e + TLB_WRITE : e + TLB_READ) != tag) return 0;
+  }
+  return <usize>(<u32>linear + load<u32>(e, TLB_ADDEND));
+}

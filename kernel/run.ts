@@ -1,0 +1,373 @@
+// run(): executes instructions until the budget is used up or the machine has something to tell the host.
+//
+// exec() does blocks; here is all around it: find or decode the block at RIP, execute by their slow twins the
+// micro-operations that exec() left, deliver events at instruction boundaries, single-step where an event could
+// fall between two instructions of a block (budget nearly used, TF, interrupt shadow).
+
+import { CPU_BLOCK } from "./abi/layout";
+import {
+  COUNT_BLOCK_DECODED, CPL, CPU_MODEL, CR0, CR4, EFER, EXIT_REASON, HALTED, MODE, MODE_16, MODE_32, MODE_64, PENDING_DEBUG, RAX, RETIRED, RFLAGS, RIP, SEG_BASE,
+  SEG_CS, SHADOW, SLOT_CODE_PAGE, SLOT_ZERO, VENDOR, XCR0,
+} from "./abi/state";
+import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, EFER_LMA, FLAG_TF } from "./abi/bits";
+import { EXIT_BUDGET, EXIT_SHUTDOWN } from "./abi/exit-reasons";
+import { deliver, deliverPending, eventWaits } from "./cpu/deliver";
+import { clearFault, faulted, raiseGP, raisePF } from "./cpu/fault";
+import { arithmeticFlags, getFlags, putFlags } from "./cpu/flags";
+import { clearRipChanged, clearStateDirty, isCanonical, ripChanged, segAttributes, segLimit, stateChanged, stateDirty } from "./cpu/state";
+import {
+  arenaHas, arenaTake, arenaTop, blockAt, BLOCK_ROOM, clearCodeDropped, codeDropped, codePageOf, crossBlock, enterBlock, enterCrossBlock, flushCode,
+  markCode, pageOfCode,
+} from "./decode/block-cache";
+import { decodeOne, emitFallThrough, emitFarPage, endsBlock, out, setOut } from "./decode/decoder";
+import { LEN_STACK, thisRip, UOP_IP, UOP_LEN, UOP_NTH, UOP_SIZE } from "./decode/uop";
+import { budgetLeft, LEAVE_BUDGET, LEAVE_LOOKUP, leaveReason, setBudgetLeft } from "./exec/leave";
+import { mxcsrChanged } from "./exec/sse-fast-path";
+import { clearLink, linkSlot } from "./exec/steps";
+import { setStackAccess } from "./mmu/access";
+import { hostAddress, inRam } from "./mmu/phys";
+import { entryOf, fill, selectContext, tlb, TLB_ADDEND, TLB_CODE, TLB_EXEC, view } from "./mmu/tlb";
+import { EXECUTE, walkError, walkPhysical } from "./mmu/walk";
+import { exec } from "../build/kernel/exec";
+import { slow } from "../build/kernel/slow";
+
+const PAGE_MASK: u64 = 0xfffffffffffff000;
+/** Instructions of a block at the most: few enough for the u8 in each micro-operation. */
+const BLOCK_LIMIT: u32 = 48;
+const ATTRIBUTE_L: u32 = 0x200;
+const ATTRIBUTE_DB: u32 = 0x400;
+
+/** Bytes of an instruction that lies across two pages. */
+const straddle = memory.data(32, 16);
+/** A block of one instruction that is executed once. */
+const scratch = memory.data(32 * 16, 16);
+
+let decodeState: u64 = 0;
+let startRetired: u64 = 0;
+let startBudget: i32 = 0;
+
+/** Mode from CS and EFER.LMA, TLB context, and whether what was decoded still holds. */
+function derive(): void {
+  clearStateDirty();
+  const cs = segAttributes(SEG_CS);
+  const lma = (load<u64>(CPU_BLOCK, EFER) & EFER_LMA) != 0;
+  store<u32>(CPU_BLOCK, lma && cs & ATTRIBUTE_L ? MODE_64 : cs & ATTRIBUTE_DB ? MODE_32 : MODE_16, MODE);
+  const state = (load<u64>(CPU_BLOCK, CR0) & (CR0_EM | CR0_TS)) | ((load<u64>(CPU_BLOCK, CR4) & (CR4_OSFXSR | CR4_OSXSAVE)) << 8)
+    | (<u64>load<u32>(CPU_BLOCK, VENDOR) << 40) | (<u64>load<u32>(CPU_BLOCK, CPU_MODEL) << 44);
+  if (state != decodeState) {
+    decodeState = state;
+    flushCode();
+  }
+  selectContext();
+}
+
+function codeKey(): u32 {
+  return load<u32>(CPU_BLOCK, MODE) | (load<u32>(CPU_BLOCK, CPL) == 3 ? 4 : 0);
+}
+
+function linearRip(): u64 {
+  const linear = load<u64>(CPU_BLOCK, RIP) + load<u64>(CPU_BLOCK, SEG_BASE + 8);
+  return load<u32>(CPU_BLOCK, MODE) == MODE_64 ? linear : linear & 0xffffffff;
+}
+
+/** Physical address of code at `linear`, or -1 with the fault raised. */
+function fetchAddress(linear: u64): i64 {
+  if (!isCanonical(linear)) {
+    raiseGP(0);
+    return -1;
+  }
+  const e = entryOf(tlb, linear);
+  if (load<u64>(e, TLB_EXEC) == (linear & PAGE_MASK)) return <i64>(<u64>(<u32>linear + load<u32>(e, TLB_ADDEND)) - hostAddress(0));
+  if (!fill(tlb, linear, EXECUTE, view)) {
+    raisePF(linear, walkError);
+    return -1;
+  }
+  return <i64>walkPhysical;
+}
+
+/** The block at RIP: its first micro-operation, or 0 with a fault raised. `single`: of one instruction, to be executed once. */
+function find(single: bool): usize {
+  const linear = linearRip();
+  store<u64>(CPU_BLOCK, 0, SLOT_ZERO);
+  store<u64>(CPU_BLOCK, linear & PAGE_MASK, SLOT_CODE_PAGE);
+  const physical = fetchAddress(linear);
+  if (physical < 0) return 0;
+  const offset = <u32>linear & 0xfff;
+  if (!inRam(physical)) return findOutside(offset);
+  if (single) return findSingle(linear, <u64>physical, offset);
+
+  const e = entryOf(tlb, linear);
+  let c: usize = load<u32>(e, TLB_CODE);
+  const page = <u32>(<u64>physical >> 12);
+  if (!c) {
+    c = codePageOf(page, codeKey());
+    if (load<u64>(e, TLB_EXEC) == (linear & PAGE_MASK)) store<u32>(e, <u32>c, TLB_CODE);
+  }
+  const known = blockAt(c, offset);
+  if (known) return known;
+  if (!arenaHas(BLOCK_ROOM)) {
+    flushCode();
+    clearCodeDropped();
+    return find(false);
+  }
+  const block = decodeBlock(hostAddress(<u64>physical & PAGE_MASK), offset);
+  if (!block) return findCross(linear, page);
+  markCode(page);
+  enterBlock(c, offset, block);
+  return block;
+}
+
+/** Instructions from `offset` to a branch, the limit or the end of the page; 0 if already the first one leaves the page. */
+function decodeBlock(host: usize, offset: u32): usize {
+  const header = arenaTop();
+  const first = header + UOP_SIZE;
+  setOut(first);
+  let n: u32 = 0;
+  let at = offset;
+  let ends = false;
+  while (n < BLOCK_LIMIT && at < 0x1000) {
+    const start = out;
+    const length = decodeOne(host + at, 0x1000 - at, at);
+    if (!length) {
+      setOut(start);
+      break;
+    }
+    at += length;
+    n++;
+    ends = endsBlock;
+    // Micro-operations that belong to instruction n; turned into "instructions left" below.
+    for (let u = start; u < out; u += UOP_SIZE) store<u8>(u, <u8>n, UOP_NTH);
+    if (ends) break;
+  }
+  if (!n) return 0;
+  for (let u = first; u < out; u += UOP_SIZE) store<u8>(u, <u8>(n + 1 - load<u8>(u, UOP_NTH)), UOP_NTH);
+  if (!ends) emitFallThrough(at);
+  store<u32>(header, n);
+  arenaTake(out);
+  store<u64>(CPU_BLOCK, load<u64>(CPU_BLOCK, COUNT_BLOCK_DECODED) + 1, COUNT_BLOCK_DECODED);
+  return first;
+}
+
+/** One instruction in the scratch block. */
+function decodeScratch(bytes: usize, count: u32, offset: u32): usize {
+  const first = scratch + UOP_SIZE;
+  setOut(first);
+  const length = decodeOne(bytes, count, offset);
+  if (!length) return 0;
+  for (let u = first; u < out; u += UOP_SIZE) store<u8>(u, 1, UOP_NTH);
+  if (!endsBlock) emitFallThrough(offset + length);
+  store<u32>(scratch, 1);
+  return first;
+}
+
+function findSingle(linear: u64, physical: u64, offset: u32): usize {
+  const block = decodeScratch(hostAddress(physical), 0x1000 - offset, offset);
+  return block ? block : findStraddling(linear, physical, offset);
+}
+
+/** The bytes of the second page are fetched only when the instruction needs them: then their page may fault. */
+function findStraddling(linear: u64, physical: u64, offset: u32): usize {
+  const head = 0x1000 - offset;
+  const next = (linear & PAGE_MASK) + 0x1000;
+  const second = fetchAddress(next);
+  if (second < 0) return 0;
+  memory.copy(straddle, hostAddress(physical), head);
+  if (inRam(second)) memory.copy(straddle + head, hostAddress(<u64>second), 15);
+  else memory.fill(straddle + head, 0xff, 15);
+  return decodeScratch(straddle, head + 15, offset);
+}
+
+/** A block of one instruction that lies across two pages: kept under both physical pages. */
+function findCross(linear: u64, page: u32): usize {
+  const next = (linear & PAGE_MASK) + 0x1000;
+  const second = fetchAddress(next);
+  if (second < 0) return 0;
+  const physical = (<u64>page << 12) | (linear & 0xfff);
+  if (!inRam(second)) return findStraddling(linear, physical, <u32>linear & 0xfff);
+  const page2 = <u32>(<u64>second >> 12);
+  const key = codeKey();
+  const known = crossBlock(linear, key, page, page2);
+  if (known) return known;
+  const once = findStraddling(linear, physical, <u32>linear & 0xfff);
+  if (!once) return 0;
+  const header = arenaTop();
+  const first = header + UOP_SIZE;
+  const bytes = out - once;
+  memory.copy(header, scratch, UOP_SIZE);
+  memory.copy(first, once, bytes);
+  // Operands that point into their own micro-operation move with it.
+  for (let u = first; u < first + bytes; u += UOP_SIZE) {
+    const was = once + (u - first);
+    for (let field: usize = 4; field <= 8; field += 4) {
+      const pointer: usize = load<u32>(u + field);
+      if (pointer - was < UOP_SIZE) store<u32>(u + field, <u32>(pointer - was + u));
+    }
+  }
+  arenaTake(first + bytes);
+  markCode(page);
+  markCode(page2);
+  enterCrossBlock(linear, key, page, page2, first);
+  return first;
+}
+
+/** No RAM there: the bus gives all ones, and FF FF is no instruction. */
+function findOutside(offset: u32): usize {
+  memory.fill(straddle, 0xff, 16);
+  return decodeScratch(straddle, 15, offset);
+}
+
+/** Retired instructions as of now, `left` of the block in hand not yet executed. */
+function syncRetired(): void {
+  store<u64>(CPU_BLOCK, startRetired + <u64>(startBudget - budgetLeft), RETIRED);
+}
+
+function leaveRun(reason: u32): u32 {
+  store<u32>(CPU_BLOCK, reason, EXIT_REASON);
+  store<u64>(CPU_BLOCK, getFlags(), RFLAGS);
+  syncRetired();
+  return reason;
+}
+
+/**
+ * Executes up to `budget` instructions. The CPU block is the whole state before and after. Returns an exit reason
+ * (abi/exit-reasons.ts), which is also in EXIT_REASON.
+ */
+export function run(budget: i32): u32 {
+  const NO_EXIT: u32 = 0xffffffff;
+  putFlags(load<u64>(CPU_BLOCK, RFLAGS));
+  mxcsrChanged();
+  startRetired = load<u64>(CPU_BLOCK, RETIRED);
+  startBudget = budget;
+  setBudgetLeft(budget);
+  store<u32>(CPU_BLOCK, NO_EXIT, EXIT_REASON);
+  stateChanged();
+  while (true) {
+    // An instruction boundary; RIP is whole, nothing is taken off the budget in advance.
+    if (stateDirty) derive();
+    if (load<u32>(CPU_BLOCK, EXIT_REASON) != NO_EXIT) return leaveRun(load<u32>(CPU_BLOCK, EXIT_REASON));
+    if (eventWaits()) {
+      if (!deliverPending()) return leaveRun(EXIT_SHUTDOWN);
+      if (stateDirty) derive();
+      clearRipChanged();
+    }
+    if (budgetLeft <= 0) return leaveRun(EXIT_BUDGET);
+
+    const stepping = (load<u32>(CPU_BLOCK, RFLAGS) & FLAG_TF) != 0;
+    const shadow = load<u32>(CPU_BLOCK, SHADOW);
+    let u = find(stepping || shadow != 0);
+    if (!u) {
+      if (!deliver()) return leaveRun(EXIT_SHUTDOWN);
+      clearRipChanged();
+      continue;
+    }
+    if (load<i32>(u - UOP_SIZE) > budgetLeft) {
+      u = find(true);
+      if (!u) continue;
+    }
+    setBudgetLeft(budgetLeft - load<i32>(u - UOP_SIZE));
+    if (!execute(u)) return leaveRun(EXIT_SHUTDOWN);
+    if (shadow && load<u32>(CPU_BLOCK, SHADOW) == shadow) store<u32>(CPU_BLOCK, 0, SHADOW);
+    if (stepping && !faultedThisStep) {
+      store<u32>(CPU_BLOCK, load<u32>(CPU_BLOCK, PENDING_DEBUG) | 0x4000, PENDING_DEBUG); // DR6.BS
+    }
+  }
+}
+
+/** The instruction of the last execute() raised an event in place of completing. */
+let faultedThisStep: bool = false;
+
+/** Runs from micro-operation u until a boundary that needs the loop above; RIP is set then. False: shutdown. */
+function execute(u: usize): bool {
+  faultedThisStep = false;
+  clearCodeDropped();
+  while (true) {
+    u = exec(u);
+    const why = leaveReason;
+    if (why == LEAVE_LOOKUP) return true;
+    if (why == LEAVE_BUDGET) {
+      store<u64>(CPU_BLOCK, thisRip(u), RIP);
+      return true;
+    }
+    // The rest of the block, this instruction included, goes back until it is executed.
+    const left = <i32>load<u8>(u, UOP_NTH);
+    setBudgetLeft(budgetLeft + left);
+    syncRetired();
+    const rip = thisRip(u);
+    clearRipChanged();
+    setStackAccess((load<u8>(u, UOP_LEN) & LEN_STACK) != 0);
+    slow(u);
+    setStackAccess(false);
+    if (faulted) {
+      store<u64>(CPU_BLOCK, rip, RIP);
+      faultedThisStep = true;
+      return deliver();
+    }
+    if (linkSlot) {
+      if (left) setBudgetLeft(budgetLeft - 1);
+      const next = link(rip);
+      if (!next) return true;
+      u = next;
+      continue;
+    }
+    if (ripChanged) {
+      if (left) setBudgetLeft(budgetLeft - 1);
+      return true;
+    }
+    const next = u + UOP_SIZE;
+    const boundary = load<u16>(next, UOP_IP) != load<u16>(u, UOP_IP);
+    if (stateDirty || codeDropped) {
+      if (boundary) {
+        store<u64>(CPU_BLOCK, rip + (load<u8>(u, UOP_LEN) & 15), RIP);
+        setBudgetLeft(budgetLeft - 1);
+        return true;
+      }
+      // Only the store of a read-modify-write can be left.
+      clearRipChanged();
+      slow(next);
+      if (faulted) {
+        store<u64>(CPU_BLOCK, rip, RIP);
+        faultedThisStep = true;
+        return deliver();
+      }
+      store<u64>(CPU_BLOCK, rip + (load<u8>(u, UOP_LEN) & 15), RIP);
+      setBudgetLeft(budgetLeft - 1);
+      return true;
+    }
+    setBudgetLeft(budgetLeft - <i32>load<u8>(next, UOP_NTH));
+    u = next;
+  }
+}
+
+/**
+ * The branch that slow() has just done goes to RIP, and `linkSlot` says where its micro-operation remembers the target.
+ * Returns the block to go on with, or 0 to let run() look (budget, fault, scratch block).
+ */
+function link(from: u64): usize {
+  const slot = linkSlot;
+  clearLink();
+  const inScratch = slot >= scratch && slot < scratch + 32 * 16;
+  if (inScratch || load<u32>(CPU_BLOCK, SHADOW) || load<u32>(CPU_BLOCK, RFLAGS) & FLAG_TF || eventWaits()) return 0;
+  const page = load<u64>(CPU_BLOCK, SLOT_CODE_PAGE);
+  const linear = linearRip();
+  if (((linear ^ page) & PAGE_MASK) != 0) {
+    if (!arenaHas(UOP_SIZE * 2)) return 0;
+    const header = arenaTop();
+    setOut(header + UOP_SIZE);
+    emitFarPage(<i64>(linear - page), <u32>from & 0xfff);
+    store<u32>(header, 0);
+    arenaTake(out);
+    store<u32>(slot, <u32>(header + UOP_SIZE));
+    return 0;
+  }
+  clearCodeDropped();
+  const block = find(false);
+  if (!block || block == scratch + UOP_SIZE || codeDropped) return 0;
+  if (load<u16>(block, UOP_IP) == (<u32>linear & 0xfff) && !crossesPage(block)) store<u32>(slot, <u32>block);
+  if (load<i32>(block - UOP_SIZE) > budgetLeft) return 0;
+  setBudgetLeft(budgetLeft - load<i32>(block - UOP_SIZE));
+  return block;
+}
+
+function crossesPage(block: usize): bool {
+  return load<u16>(block, UOP_IP) + (load<u8>(block, UOP_LEN) & 15) > 0x1000;
+}

@@ -3,7 +3,6 @@
 // every NaN as it is; no arithmetic touches them here.
 
 import { dst, ea, src } from "../decode/uop";
-import { faulted } from "../cpu/fault";
 import { probeWrite, writeMem } from "../mmu/access";
 
 /** Every whole-register move, aligned or not: the row says which. */
@@ -83,15 +82,16 @@ export function MOVNTI<T>(b: T): T {
   return b;
 }
 
-/** Byte k of the first operand goes to memory where the top bit of byte k of the second is set. */
+/**
+ * Byte k of the first operand goes to memory where the top bit of byte k of the second is set. Which faults a byte that is not
+ * selected can cause is the chip's choice (SDM Vol. 2B MASKMOVDQU); a Xeon reports those of the whole operand, even for a mask of
+ * zeros, and those of the higher quadword first.
+ */
 function maskedStore(linear: u64, data: usize, mask: usize, bytes: u32): void {
-  // A byte that is not selected is not written, but its page is probed: the chip reports faults for the whole operand
-  // (implementation-specific for an all-zero mask, SDM Vol. 2B MASKMOVDQU).
-  if (!probeWrite(linear, bytes)) return;
+  if (bytes == 16 && !probeWrite(linear + 8, 8)) return;
+  if (!probeWrite(linear, 8)) return;
   for (let k: u32 = 0; k < bytes; k++) {
-    if (load<i8>(mask + k) >= 0) continue;
-    writeMem<u8>(linear + k, load<u8>(data + k));
-    if (faulted) return;
+    if (load<i8>(mask + k) < 0) writeMem<u8>(linear + k, load<u8>(data + k));
   }
 }
 

@@ -7,8 +7,8 @@ import { SUSPEND } from "../../host/ring0/hypercall";
 import { PT_REGS_NAMES, type PtRegs } from "../../host/ring0/pt-regs";
 import { describeStack, IRQ_STACK_TOP } from "../../host/ring0/layout";
 import { CPL, CR2, CR3, GS_BASE, KERNEL_GS_BASE, PENDING_INTERRUPT, PENDING_NMI, R11, RAX, RDI, RETIRED, RFLAGS, RIP, RSP } from "../../kernel/abi/state";
-import { EXIT_BUDGET, EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
-import { VECTOR_BP, VECTOR_GP, VECTOR_NMI, VECTOR_PF, VECTOR_TIMER, VECTOR_UD } from "../../kernel/abi/vectors";
+import { EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
+import { VECTOR_BP, VECTOR_GP, VECTOR_PF, VECTOR_TIMER, VECTOR_UD } from "../../kernel/abi/vectors";
 
 const variants = [
   { pti: true, pcid: true },

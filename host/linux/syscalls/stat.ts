@@ -177,7 +177,8 @@ export function sysUtimensat(task: Task, dirfd: number, pathAddress: number, tim
   return setTimes(task, path, path.inode, atime, mtime);
 }
 
-type TimeArgument = Timespec | typeof UTIME_NOW | typeof UTIME_OMIT;
+/** UTIME_NOW, UTIME_OMIT or a time. */
+type TimeArgument = Timespec | number;
 
 function fetchTime(task: Task, address: number): TimeArgument {
   const sec = task.mm.getI64(address);

@@ -12,7 +12,8 @@ type Result = number | Block;
 
 /** Absolute deadline of a timeout in nanoseconds; Infinity waits for ever. */
 function deadlineOf(task: Task, timeoutNs: number): number {
-  return task.progress?.deadlineNs ?? (timeoutNs === Infinity ? Infinity : task.kernel.clock.monotonicNs() + timeoutNs);
+  const { deadlineNs } = (task.progress ?? {}) as { deadlineNs?: number };
+  return deadlineNs ?? (timeoutNs === Infinity ? Infinity : task.kernel.clock.monotonicNs() + timeoutNs);
 }
 
 function wait(task: Task, queues: WaitQueue[], deadlineNs: number): Result {

@@ -23,7 +23,7 @@ const PIECE = 65536;
 
 /** Bytes that earlier runs of this call have moved. */
 function movedBefore(task: Task): number {
-  return task.progress?.done ?? 0;
+  return (task.progress as { done: number } | null)?.done ?? 0;
 }
 
 /** The one segment of read(2). A range that leaves user space is -EFAULT before anything moves (access_ok). */

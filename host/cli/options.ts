@@ -59,7 +59,9 @@ export const OPTIONS = [
   { name: "pcid", kind: "switch", metavar: "on|off", default: "on", commands: BOTH, help: "process-context identifiers: a CR3 write keeps the TLB" },
 ] as const satisfies readonly OptionRow[];
 
-export type Options = { [Row in (typeof OPTIONS)[number] as Row["name"]]: ValueOfKind[Row["kind"]] };
+type Row = (typeof OPTIONS)[number];
+type ValueOf<R extends Row> = R extends { default: string } ? NonNullable<ValueOfKind[R["kind"]]> : ValueOfKind[R["kind"]];
+export type Options = { [R in Row as R["name"]]: ValueOf<R> };
 
 export interface ParsedLine {
   options: Options;

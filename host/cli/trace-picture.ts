@@ -146,20 +146,25 @@ function hex(value: bigint): string {
   return value.toString(16);
 }
 
-/** `rsp -8` for small steps, `GS.base 0 -> ...` else; a CR3 value with its PCID and half. */
+/** `rsp -8` for small steps, `GS.base 0 -> ...` else. */
 function describe(change: Change): string {
   const { name, old, new: now } = change;
   if (old === undefined) return `${name} = ${hex(now)}`;
   if (name === "rflags") return `rflags ${flagChanges(old, now)}`;
   if (name === "rsp" && now - old < 256n && old - now < 256n) return `rsp ${now > old ? "+" : "-"}${now > old ? now - old : old - now}`;
-  if (name === "cr3") return `cr3 ${hex(old)} -> ${hex(now)} (PCID ${old & 0xfffn} -> ${now & 0xfffn})`;
   return `${name} ${hex(old)} -> ${hex(now)}`;
+}
+
+/** A CR3 write under CR4.PCIDE also goes to another PCID, the low 12 bits. */
+function pcidChange({ name, old, new: now }: Change): string[] {
+  if (name !== "cr3" || old === undefined || ((old ^ now) & 0xfffn) === 0n) return [];
+  return [`PCID ${hex(old & 0xfffn)} -> ${hex(now & 0xfffn)}`];
 }
 
 /** The changes of one instruction, as many as fit on each line. */
 function wrapChanges(found: readonly Change[]): string[] {
   const lines: string[] = [];
-  for (const text of found.map(describe)) {
+  for (const text of found.flatMap((change) => [describe(change), ...pcidChange(change)])) {
     const last = lines.at(-1);
     if (last !== undefined && last.length + 2 + text.length <= CHANGE_WIDTH) lines[lines.length - 1] = `${last}, ${text}`;
     else if (text.length <= CHANGE_WIDTH) lines.push(text);
@@ -168,10 +173,10 @@ function wrapChanges(found: readonly Change[]): string[] {
   return lines;
 }
 
-/** A value too long for the column goes on behind its arrow or its bracket. */
+/** A value too long for the column goes on behind its arrow. */
 function breakLong(text: string): string[] {
   const lines = [""];
-  for (const piece of text.split(/ (?=->|\()/)) {
+  for (const piece of text.split(/ (?=->)/)) {
     const last = lines.at(-1)!;
     if (last === "") lines[lines.length - 1] = piece;
     else if (last.length + 1 + piece.length <= CHANGE_WIDTH) lines[lines.length - 1] = `${last} ${piece}`;

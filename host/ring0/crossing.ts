@@ -4,7 +4,7 @@
 //
 // To reach the wanted call at full speed, SYSCALL is made to fault: EFER.SCE is clear while we search, so each SYSCALL is a #UD,
 // whose hypercall shows us the number in RAX before anything of the call has happened. SCE is then set again, the frame goes
-// back by IRETQ to the same SYSCALL, and now it is executed: in one step when it is not the wanted one, in many when it is.
+// back by IRETQ to the same SYSCALL, and now it is executed: instruction by instruction when it is the wanted one.
 
 import type { Machine } from "../machine/machine";
 import type { Registers } from "../machine/registers";
@@ -81,15 +81,19 @@ export interface CrossingListener {
   frame(frame: CrossingFrame): void;
   /** The handler has run, the way back begins. */
   handled(frame: CrossingFrame): void;
-  /** Back at CPL 3; `state` is what the next instruction finds. May throw to end the run there. */
-  done(state: CrossingState): void;
+  /** Back at CPL 3; `state` is what the next instruction finds, `bytes` are its. May throw to end the run there. */
+  done(state: CrossingState, bytes: Uint8Array): void;
 }
 
 type Phase =
   | "searching"
-  /** on the way back from the #UD, to execute SYSCALL at once ... */
+  /** on the way back from the #UD to a call that is not the wanted one ... */
   | "passing"
-  /** ... or to trace it */
+  /** ... which is on its way in ... */
+  | "passed"
+  /** ... and on its way out: SYSRET wants SCE as well */
+  | "leaving"
+  /** on the way back from the #UD to the wanted one */
   | "approaching"
   | "tracing"
   /** do_syscall_64 has been answered; the next run() is the way back */
@@ -141,10 +145,21 @@ export class Crossing {
           this.#phase = "tracing";
           return undefined;
         }
-        const passed = this.#run(1);
+        this.#phase = "passed";
+        return undefined;
+      }
+      case "passed": {
+        const reason = this.#run(budget);
+        if (reason === EXIT_HYPERCALL && this.#registers.lo(RAX) === HYPERCALL_DO_SYSCALL_64) this.#phase = "leaving";
+        return reason;
+      }
+      case "leaving": {
+        const reason = this.#run(1);
+        if (reason !== EXIT_BUDGET) return reason;
+        if (this.#registers.getWord(CPL) !== 3) return undefined;
         this.#allowSyscall(false);
         this.#phase = "searching";
-        return passed === EXIT_BUDGET ? undefined : passed;
+        return undefined;
       }
       case "handling":
         this.#userRsp = this.#regs().getSigned(PT_SP);
@@ -172,7 +187,7 @@ export class Crossing {
     if (reason !== EXIT_BUDGET) return reason;
     if (before.cpl === 0 && after.cpl === 3) {
       this.#phase = "finished";
-      this.listener.done(after);
+      this.listener.done(after, this.#code(after.address));
     }
     return undefined;
   }

@@ -1,0 +1,81 @@
+// Turns the steps of one crossing into lines: the picture of trace-picture.ts, or one JSON object a step.
+// Entered from host/ring0/crossing.ts as its listener; set up by trace.ts.
+
+import { Capstone, Const, loadCapstone } from "capstone-wasm";
+import type { CrossingFrame, CrossingState, CrossingStep } from "../index";
+import { changes, hexAddress, type MemoryView } from "./trace-changes";
+import { Picture } from "./trace-picture";
+
+export type Disassemble = (bytes: Uint8Array, address: number) => string;
+
+/**
+ * Capstone in AT&T syntax, as the entry code is written; negative constants and jump targets spelled as there.
+ * @param symbolOf name of an address in the entry text
+ */
+export async function disassembler(symbolOf: (address: number) => string | undefined): Promise<Disassemble> {
+  await loadCapstone();
+  const capstone = new Capstone(Const.CS_ARCH_X86, Const.CS_MODE_64);
+  capstone.setOption(Const.CS_OPT_SYNTAX, Const.CS_OPT_SYNTAX_ATT);
+  return (bytes, address) => {
+    const [instruction] = capstone.disasm(bytes, { address: BigInt.asUintN(64, BigInt(address)), count: 1 });
+    if (!instruction) return `.byte ${[...bytes.subarray(0, 4)].map((byte) => `0x${byte.toString(16)}`).join(", ")} ...`;
+    const operands = instruction.opStr
+      .replace(/\$(\d{19,20})\b/g, (_, digits: string) => `$${BigInt.asIntN(64, BigInt(digits))}`)
+      .replace(/\$0xf{4}([0-9a-f]{12})\b/g, (_, digits: string) => `$-0x${(-BigInt.asIntN(64, BigInt(`0xffff${digits}`))).toString(16)}`)
+      .replace(/^0x[0-9a-f]{9,16}$/, (target) => symbolOf(Number(BigInt.asIntN(64, BigInt(target)))) ?? target);
+    return `${instruction.mnemonic} ${operands}`.trim();
+  };
+}
+
+export interface Listing {
+  step(step: CrossingStep): void;
+  frame(frame: CrossingFrame): void;
+  handled(frame: CrossingFrame, lines: readonly string[]): void;
+  done(state: CrossingState, nextBytes: Uint8Array): void;
+}
+
+export function pictureListing(picture: Picture, disassemble: Disassemble, memory: MemoryView): Listing {
+  return {
+    step(step) {
+      const text = disassemble(step.bytes, step.before.address);
+      picture.step(step, text, changes(step, text, memory));
+    },
+    frame: (frame) => picture.frame(frame),
+    handled(_frame, lines) {
+      picture.handler(lines);
+      picture.wayBack();
+    },
+    done: (state, bytes) => picture.done(state, bytes.length ? disassemble(bytes, state.address) : ""),
+  };
+}
+
+/** The same as JSON lines: numbers as hexadecimal strings, since registers have 64 bits. */
+export function jsonListing(disassemble: Disassemble, memory: MemoryView, print: (line: string) => void): Listing {
+  const put = (kind: string, fields: object) => print(JSON.stringify({ kind, ...fields }));
+  const hex = (value: bigint) => `0x${value.toString(16)}`;
+  const place = (state: CrossingState) => ({
+    address: `0x${hexAddress(state.address)}`,
+    label: state.symbol,
+    cpl: state.cpl,
+    cr3: state.cr3,
+    stack: state.stack,
+  });
+  const fieldsOf = (frame: CrossingFrame) => ({
+    address: `0x${hexAddress(frame.address)}`,
+    fields: Object.fromEntries(frame.fields.map(({ name, value }) => [name, hex(value)])),
+  });
+  return {
+    step(step) {
+      const text = disassemble(step.bytes, step.before.address);
+      const changed = changes(step, text, memory).map(({ name, old, new: now }) => ({
+        name,
+        old: old === undefined ? undefined : hex(old),
+        new: hex(now),
+      }));
+      put("instruction", { ...place(step.before), text, changed });
+    },
+    frame: (frame) => put("pt_regs", fieldsOf(frame)),
+    handled: (frame, lines) => put("handled", { ...fieldsOf(frame), lines }),
+    done: (state, bytes) => put("next", { ...place(state), text: bytes.length ? disassemble(bytes, state.address) : undefined }),
+  };
+}

@@ -131,7 +131,7 @@ export function FSTP_M80(u: usize): void {
   if (!x87Stops()) {
     if (!probeWrite(ea(u), 10)) return;
     writeMem<u64>(ea(u), isEmpty(0) ? INDEFINITE_SIG : sigOf(0));
-    writeMem<u16>(ea(u) + 8, isEmpty(0) ? INDEFINITE_SE : seOf(0));
+    writeMem<u16>(ea(u) + 8, <u16>(isEmpty(0) ? INDEFINITE_SE : seOf(0)));
     if (faulted) return;
     pop();
   }

@@ -73,7 +73,7 @@ export function isEmpty(i: u32): bool {
 }
 
 export function setEmpty(i: u32): void {
-  store<u8>(CPU_BLOCK, load<u8>(CPU_BLOCK, FTW) & ~(1 << ((top() + i) & 7)), FTW);
+  store<u8>(CPU_BLOCK, load<u8>(CPU_BLOCK, FTW) & ~<u8>(<u32>1 << ((top() + i) & 7)), FTW);
 }
 
 /** Writes ST(i) and marks it as not empty. */
@@ -81,7 +81,7 @@ export function setSt(i: u32, se: u32, sig: u64): void {
   const p = st(i);
   store<u64>(p, sig);
   store<u16>(p, se, 8);
-  store<u8>(CPU_BLOCK, load<u8>(CPU_BLOCK, FTW) | (1 << ((top() + i) & 7)), FTW);
+  store<u8>(CPU_BLOCK, load<u8>(CPU_BLOCK, FTW) | <u8>(<u32>1 << ((top() + i) & 7)), FTW);
 }
 
 export function push(se: u32, sig: u64): void {

@@ -21,7 +21,7 @@ interface MachineExports {
 export interface MachineOptions {
   /** Guest RAM, a multiple of 64 KiB and at most RAM_MAX. */
   ramBytes: number;
-  /** The compiled kernel/, for an embedder that keeps it elsewhere. Default: the one built into the bundle. */
+  /** The built kernel/, for an embedder that keeps it elsewhere. Default: the one built into the bundle. */
   module?: BufferSource | WebAssembly.Module;
   /** Source of the time-stamp counter, in ticks. Default: nanoseconds of the host's monotonic clock. */
   tsc?: () => number;
@@ -85,8 +85,9 @@ export class Machine {
     this.#exports.invalidatePage(linear | 0, Math.floor(linear / 0x1_0000_0000) | 0);
   }
 
-  /** Back to the state after power-on; guest RAM keeps its content. */
+  /** Clears every register, TLB and decoded block. Guest RAM keeps its content; the registers want booting (host/ring0/boot.ts). */
   reset(): void {
+    this.registers.u8.fill(0);
     this.#exports.init(this.phys.bytes >>> 0);
   }
 

@@ -18,8 +18,8 @@ import {
   FLAG_IF, FLAG_IOPL, FLAG_NT, FLAG_OF, FLAG_PF, FLAG_RF, FLAG_SF, FLAG_TF, FLAG_ZF, PTE_G, PTE_P, PTE_PS, PTE_RW,
 } from "../../kernel/abi/bits";
 import {
-  CPL, CR0, CR3, CR4, CSTAR, DR6, DR7, EFER, FMASK, GDTR_BASE, GDTR_LIMIT, GS_BASE, HALTED, IDTR_BASE, IDTR_LIMIT, KERNEL_GS_BASE,
-  LSTAR, MODE, MODE_64, NMI_BLOCKED, NO_VECTOR, PAT, PENDING_DEBUG, PENDING_INTERRUPT, PENDING_NMI, RFLAGS, SEG, SEG_ATTRIBUTES, SEG_BASE, SEG_CS, SEG_DS,
+  APIC_BASE, CPL, CR0, CR3, CR4, CSTAR, DR6, DR7, EFER, FMASK, GDTR_BASE, GDTR_LIMIT, GS_BASE, HALTED, IDTR_BASE, IDTR_LIMIT, KERNEL_GS_BASE,
+  LSTAR, MISC_ENABLE, MODE, MODE_64, NMI_BLOCKED, NO_VECTOR, PAT, PENDING_DEBUG, PENDING_INTERRUPT, PENDING_NMI, RFLAGS, SEG, SEG_ATTRIBUTES, SEG_BASE, SEG_CS, SEG_DS,
   SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SS, SEG_TR, SHADOW, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_AUX, XCR0,
 } from "../../kernel/abi/state";
 
@@ -91,6 +91,10 @@ export function loadControlState(registers: Registers, root: number, options: Ri
   registers.set(TSC_AUX, 0);
   // Linux pat_init: WB WC UC- UC WB WP UC- WT
   registers.setHalves(PAT, 0x00070106, 0x04070506);
+  // Enabled, at its usual address, the boot processor's (SDM Vol. 3A 10.4.4).
+  registers.set(APIC_BASE, 0xfee00900);
+  // Fast strings on; no branch trace store, no precise event sampling (SDM Vol. 4, table 2-2).
+  registers.set(MISC_ENABLE, 0x1801);
   registers.set(XCR0, 1);
   registers.set(DR6, 0xffff0ff0);
   registers.set(DR7, 0x400);

@@ -76,6 +76,11 @@ export class Ring0 {
     return AddressSpace.create(this.tables, this.bootRoot, this.options.pcid, (space) => this.#leave(space));
   }
 
+  /** Frees an address space, the current one too: the CPU then stands on the boot page table until the next switchTo. */
+  destroyAddressSpace(space: AddressSpace): void {
+    space.destroy();
+  }
+
   #leave(space: AddressSpace): void {
     if (space === this.#space) {
       this.#space = undefined;

@@ -5,7 +5,8 @@ import * as assert from "uvu/assert";
 import { CODE, guestProgram, STACK_TOP, type Guest } from "./crossing-guest";
 import { SUSPEND } from "../../host/ring0/hypercall";
 import { PT_REGS_NAMES, type PtRegs } from "../../host/ring0/pt-regs";
-import { describeStack, IRQ_STACK_TOP } from "../../host/ring0/layout";
+import { USER_HALF_KERNEL_RANGES } from "../../host/ring0/pti";
+import { describeStack, hexLinear, IRQ_STACK_TOP } from "../../host/ring0/layout";
 import { CPL, CR2, CR3, GS_BASE, KERNEL_GS_BASE, PENDING_INTERRUPT, PENDING_NMI, R11, RAX, RDI, RETIRED, RFLAGS, RIP, RSP } from "../../kernel/abi/state";
 import { EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import { VECTOR_BP, VECTOR_GP, VECTOR_PF, VECTOR_TIMER, VECTOR_UD } from "../../kernel/abi/vectors";
@@ -209,6 +210,18 @@ for (const options of variants) {
     }
   });
 }
+
+test("after running, the user page table still maps nothing of the kernel but the list", async () => {
+  const guest = await guestProgram(`again:${LOAD_ALL}jmp again\n`, { pti: true, pcid: true });
+  guest.machine.registers.setWord(PENDING_INTERRUPT, VECTOR_TIMER);
+  guest.ring0.dispatch(guest.hooks, 10_000);
+  assert.ok(guest.arrivals.length > 50);
+  const ranges = guest.ring0.tables.ranges(guest.space.root + 0x1000).filter((range) => range.start < 0);
+  for (const range of ranges) {
+    assert.ok(USER_HALF_KERNEL_RANGES.some(({ start, end }) => range.start >= start && range.end <= end), hexLinear(range.start));
+    assert.not(range.user);
+  }
+});
 
 test("a task that was suspended in a system call goes on behind it when it is switched to again", async () => {
   const guest = await guestProgram("movl $39, %eax\nsyscall\nmovq %rax, %rdi\n" + EXIT, { pti: true, pcid: true });

@@ -1,0 +1,71 @@
+// The Wasm instance: what it refuses, that instances are apart, and that a host write to running code is seen.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Machine } from "../../host/machine/machine";
+import { assemble, CODE, guestProgram } from "../ring0/crossing-guest";
+import { RAM_MAX } from "../../kernel/abi/layout";
+import { RAX, RETIRED, RIP } from "../../kernel/abi/state";
+import { EXIT_BUDGET } from "../../kernel/abi/exit-reasons";
+
+const options = { pti: true, pcid: true };
+
+for (const ramBytes of [0, -65536, 1000, 1.5, NaN, RAM_MAX + 65536]) {
+  test(`guest RAM of ${ramBytes} bytes is refused`, async () => {
+    let error: unknown;
+    try {
+      await Machine.create({ ramBytes });
+    } catch (thrown) {
+      error = thrown;
+    }
+    assert.instance(error, RangeError);
+  });
+}
+
+test("the budget is exact", async () => {
+  const { machine } = await guestProgram("again: incq %rax\nincq %rbx\njmp again\n", options);
+  for (const budget of [1, 2, 3, 5, 1000, 99_999]) {
+    const before = machine.registers.get(RETIRED);
+    let left = budget;
+    while (left > 0) {
+      const start = machine.registers.get(RETIRED);
+      machine.run(left);
+      left -= machine.registers.get(RETIRED) - start;
+    }
+    assert.is(machine.registers.get(RETIRED) - before, budget);
+  }
+});
+
+test("two machines run side by side", async () => {
+  const first = await guestProgram("again: addq $1, %rax\njmp again\n", options);
+  const second = await guestProgram("again: addq $2, %rax\njmp again\n", options);
+  for (let round = 0; round < 5; round++) {
+    first.ring0.dispatch(first.hooks, 1000);
+    second.ring0.dispatch(second.hooks, 1000);
+  }
+  const counts = [first, second].map(({ machine }) => machine.registers.get(RAX));
+  assert.ok(counts[0]! > 1000 && Math.abs(counts[1]! - 2 * counts[0]!) <= 2, counts.join());
+});
+
+test("the host's write to a page whose code has run is executed", async () => {
+  const guest = await guestProgram("again: movl $1, %eax\njmp again\n", options);
+  const { machine, ring0, space } = guest;
+  ring0.dispatch(guest.hooks, 1000);
+  assert.is(machine.registers.get(RAX), 1);
+  machine.phys.write(space.walk(CODE)!.pa, assemble("again: movl $2, %eax\njmp again\n"));
+  assert.is(ring0.dispatch(guest.hooks, 1000), EXIT_BUDGET);
+  assert.is(machine.registers.get(RAX), 2);
+});
+
+test("reset clears the registers and keeps guest RAM", async () => {
+  const { machine, space } = await guestProgram("again: movl $1, %eax\njmp again\n", options);
+  const pa = space.walk(CODE)!.pa;
+  const before = machine.phys.read(pa, 8);
+  machine.run(100);
+  machine.reset();
+  assert.is(machine.registers.get(RIP), 0);
+  assert.is(machine.registers.get(RETIRED), 0);
+  assert.equal(machine.phys.read(pa, 8), before);
+});
+
+test.run();

@@ -72,7 +72,7 @@ export async function runCommand(options: Options, rest: readonly string[]): Pro
   }
   if (result.signal !== null) {
     // A writer whose reader has gone (`yes | head`) ends without a word, as in a shell.
-    if (result.signal !== "SIGPIPE") writeLine(`ring3: ${name}: ${describeSignal(result)}`);
+    if (result.signal !== "SIGPIPE") writeLine(`ring3: ${name}: ${await describeDeath(result)}`);
   }
   return result.status;
 }
@@ -104,9 +104,25 @@ const SIGNAL_TEXTS: Record<string, string> = {
   SIGSYS: "Bad system call",
 };
 
-function describeSignal(result: RunResult): string {
+/** `SIGSEGV (Segmentation fault) at rip 0x401234, address 0x0`; for SIGILL the instruction, bytes and disassembly. */
+async function describeDeath(result: RunResult): Promise<string> {
   const text = SIGNAL_TEXTS[result.signal!];
-  return text === undefined ? result.signal! : `${result.signal} (${text})`;
+  const name = text === undefined ? result.signal! : `${result.signal} (${text})`;
+  const { death } = result;
+  // Signals that somebody sent have no place in the program.
+  if (!death || death.signal !== result.signal || death.code <= 0 || !FAULT_SIGNALS.has(death.signal)) return name;
+  const where = `${name} at rip 0x${death.ip.toString(16)}`;
+  if (death.signal === "SIGILL" && death.bytes.length > 0) return `${where}: ${await describeInstruction(death.bytes, death.ip)}`;
+  return death.address === null ? where : `${where}, address 0x${death.address.toString(16)}`;
+}
+
+/** Sent by the processor's faults, and then si_code is above 0. */
+const FAULT_SIGNALS = new Set(["SIGILL", "SIGTRAP", "SIGBUS", "SIGFPE", "SIGSEGV"]);
+
+async function describeInstruction(bytes: Uint8Array, address: number): Promise<string> {
+  const { disassembler } = await import("./trace-listing");
+  const disassemble = await disassembler(() => undefined);
+  return `${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ")}  ${disassemble(bytes, address)}`;
 }
 
 function writeStatistics(result: RunResult, milliseconds: number): void {

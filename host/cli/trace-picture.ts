@@ -59,9 +59,10 @@ export class Picture {
     this.#print = options.print;
   }
 
-  title(program: string, call: string): void {
+  title(commandLine: string): void {
     const { label, faint, off } = this.#palette;
-    this.#print(`${label}${call}, a system call of ${program}${off}`);
+    const command = commandLine.length > 60 ? `${commandLine.slice(0, 57)}...` : commandLine;
+    this.#print(`${label}One system call of \`${command}\`: there and back${off}`);
     this.#print("");
     this.#print(`${faint}CPL CR3    stack  ${"address".padEnd(16)} ${"instruction".padEnd(TEXT_WIDTH)} what changed${off}`);
   }
@@ -99,6 +100,12 @@ export class Picture {
   handler(lines: readonly string[]): void {
     this.#print("");
     for (const line of lines) this.#print(`  ${line}`);
+  }
+
+  /** The call did not come back: exit, or a signal. */
+  noReturn(lines: readonly string[]): void {
+    this.handler(lines);
+    this.head("No way back: the program has ended");
   }
 
   wayBack(): void {

@@ -1,13 +1,12 @@
 // `ring3 trace`: runs the program until it makes the wanted system call, and shows that one crossing instruction by instruction.
 // Entered from main.ts, loaded only for this command (capstone alone is 1.8 MB). The stepping is host/ring0/crossing.ts.
 
-import { Capstone, Const, loadCapstone } from "capstone-wasm";
-import { Crossing, Kernel, syscallNumber, type CrossingState, type CrossingStep, type SyscallEvent } from "../index";
+import { Crossing, ProgramError, run, syscallNumber, type Kernel } from "../index";
 import { ProgramNotRunnable } from "./bundled";
 import { UsageError, type Options } from "./options";
 import { guestOf } from "./run";
 import { writeLine } from "./streams";
-import { changes, hexAddress } from "./trace-changes";
+import { disassembler, jsonListing, pictureListing } from "./trace-listing";
 import { Picture } from "./trace-picture";
 
 /** The program ended, and never made the call. */
@@ -16,21 +15,58 @@ const EXIT_NOT_SEEN = 1;
 /** Ends the run when the crossing is complete. */
 class CrossingDone extends Error {}
 
-type Disassemble = (bytes: Uint8Array, address: number) => string;
-
-/** One instruction in AT&T syntax, as the entry code is written. Negative constants are written as such. */
-async function disassembler(symbolOf: (address: number) => string | undefined): Promise<Disassemble> {
-  await loadCapstone();
-  const capstone = new Capstone(Const.CS_ARCH_X86, Const.CS_MODE_64);
-  capstone.setOption(Const.CS_OPT_SYNTAX, Const.CS_OPT_SYNTAX_ATT);
-  return (bytes, address) => {
-    const [instruction] = capstone.disasm(bytes, { address: BigInt.asUintN(64, BigInt(address)), count: 1 });
-    if (!instruction) return `.byte ${[...bytes.subarray(0, 4)].map((byte) => `0x${byte.toString(16)}`).join(", ")} ...`;
-    const operands = instruction.opStr
-      .replace(/\$(\d{19,20})\b/g, (_, digits: string) => `$${BigInt.asIntN(64, BigInt(digits))}`)
-      .replace(/^0x[0-9a-f]{9,16}$/, (target) => symbolOf(Number(BigInt.asIntN(64, BigInt(target)))) ?? target);
-    return `${instruction.mnemonic} ${operands}`.trim();
+/** Runs the program up to the wanted call and through it. Answers our exit status: 0 when the crossing was shown. */
+export async function traceCommand(options: Options, rest: readonly string[]): Promise<number> {
+  const wanted = wantedCall(options.syscall);
+  const guest = guestOf(options, rest);
+  const name = rest[0]!;
+  let kernel: Kernel | undefined;
+  const disassemble = await disassembler((address) => kernel?.ring0.text.symbolize(address));
+  const print = (line: string) => process.stdout.write(`${line}\n`);
+  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
+  const picture = new Picture({ colour, print });
+  let crossing: Crossing | undefined;
+  const memory = {
+    readMemory: (address: number) => crossing!.readMemory(address),
+    nameOf: (address: number) => crossing!.nameOf(address),
   };
+  const listing = options.json ? jsonListing(disassemble, memory, print) : pictureListing(picture, disassemble, memory);
+  let seen = false;
+  let calls: string[] = [];
+  guest.options.strace = (line) => calls.push(line);
+  guest.options.onBoot = (booted) => {
+    kernel = booted;
+    crossing = new Crossing(booted.ring0, {
+      wanted,
+      step(step) {
+        if (!seen && !options.json) picture.title(rest.join(" "));
+        seen = true;
+        listing.step(step);
+      },
+      frame(frame) {
+        calls = [];
+        listing.frame(frame);
+      },
+      handled: (frame) => listing.handled(frame, calls),
+      done(state, bytes) {
+        listing.done(state, bytes);
+        throw new CrossingDone();
+      },
+    });
+  };
+  try {
+    await run(guest.program, guest.options);
+  } catch (error) {
+    if (error instanceof CrossingDone) return 0;
+    if (error instanceof ProgramError) throw new ProgramNotRunnable(`${name}: ${error.message}`, error.exitStatus);
+    throw error;
+  }
+  if (seen) {
+    if (!options.json) picture.noReturn(calls);
+    return 0;
+  }
+  writeLine(`ring3: ${name}: ended without ${options.syscall === undefined ? "any system call" : `a call of ${options.syscall}`}`);
+  return EXIT_NOT_SEEN;
 }
 
 /** Which call: a number, a name, or the first of all. */

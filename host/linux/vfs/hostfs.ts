@@ -24,6 +24,8 @@ export class HostFs extends FileSystem {
   readonly type: string = "9p";
   readonly root: HostInode;
   readonly piece = new Uint8Array(PIECE);
+  /** Handles of mapped files, which no descriptor closes. */
+  readonly mapHandles: number[] = [];
 
   /** Throws Errno when the folder itself cannot be read. */
   constructor(
@@ -33,6 +35,10 @@ export class HostFs extends FileSystem {
     super(dev);
     const stat = attempt(() => host.stat(""));
     this.root = new HostInode(this, null, "", stat);
+  }
+  /** Closes what mappings kept open. */
+  shutdown(): void {
+    for (const handle of this.mapHandles.splice(0)) attempt(() => this.host.close(handle));
   }
   statistics(): FileSystemStatistics {
     if (this.host.statistics !== undefined) return attempt(() => this.host.statistics!());
@@ -157,7 +163,10 @@ class HostInode extends Inode {
   /** A handle of its own, kept for as long as the inode: mapped pages come after every descriptor is closed. */
   override mappable(): MappableFile {
     const { host } = this.fs;
-    if (this.mapHandle < 0) this.mapHandle = attempt(() => host.open(this.hostPath, false));
+    if (this.mapHandle < 0) {
+      this.mapHandle = attempt(() => host.open(this.hostPath, false));
+      this.fs.mapHandles.push(this.mapHandle);
+    }
     const handle = this.mapHandle;
     return {
       fileSize: () => attempt(() => host.statHandle(handle)).size,
@@ -261,6 +270,7 @@ class HostFile extends OpenFile {
   constructor(path: Path, flags: number, private readonly host: HostInode, private readonly handle: number) {
     super(path, flags);
   }
+  // An unlinked or renamed file answers through its handle.
   private get directory(): HostDirectory {
     return this.host.fs.host;
   }

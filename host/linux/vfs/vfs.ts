@@ -178,6 +178,10 @@ export class Vfs {
     const path = this.anonymousPath("pipe:[]", S_IFIFO | 0o600, {}, reopen);
     return new StreamFile(path, input !== null ? O_RDONLY : O_WRONLY, input, output);
   }
+  /** After the last task: closes what the embedding's folders hold open for us. */
+  shutdown(): void {
+    for (const { fs } of this.mounts) if (fs instanceof HostFs) fs.shutdown();
+  }
   private find(path: string): Path | null {
     let at = this.root;
     for (const name of path.split("/")) {

@@ -2,7 +2,7 @@
 //
 // Where a row departs from the printed table: memory-only and register-only forms that do different things (MOVSD, MOVLPS/MOVHLPS,
 // MOVQ) are rows of their own; an operand's size letter is what is read from memory (CVTPS2PD reads Wq, PUNPCKLBW Qd);
-// CVTPI2PD's memory form names an M operand because it does not enter MMX state; `DI` is the implied memory operand DS:rDI of
+// the memory forms of CVTPI2PS and CVTPI2PD name an M operand because they do not enter MMX state; `DI` is the implied memory operand DS:rDI of
 // MASKMOVQ and MASKMOVDQU, segment override and address size as usual.
 
 import { row } from "./row";
@@ -91,7 +91,8 @@ export const sseRows = [
   row("66 0F 28", "MOVAPD", "Vpd,Wpd", as(sse2, move)),
   row("NP 0F 29", "MOVAPS", "Wps,Vps", as(sse, move)),
   row("66 0F 29", "MOVAPD", "Wpd,Vpd", as(sse2, move)),
-  row("NP 0F 2A", "CVTPI2PS", "Vdq,Qq", sse),
+  row("NP 0F 2A reg", "CVTPI2PS", "Vdq,Nq", sse),
+  row("NP 0F 2A mem", "CVTPI2PS", "Vdq,Mq", sse),
   row("66 0F 2A reg", "CVTPI2PD", "Vpd,Nq", sse2),
   row("66 0F 2A mem", "CVTPI2PD", "Vpd,Mq", sse2),
   row("F3 0F 2A", "CVTSI2SS", "Vss,Ey", sse),

@@ -3,6 +3,8 @@
 
 import { CPU_BLOCK } from "../abi/layout";
 import { FTW } from "../abi/state";
+import { faulted } from "../cpu/fault";
+import { enterMmx } from "./mmx-state";
 import { PACKSSDW, PACKSSWB, PACKUSWB, PUNPCKLBW, PUNPCKLWD } from "./sse-shuffle";
 import { lowQuadword, pair } from "./mmx-operand";
 
@@ -77,7 +79,8 @@ export function PINSRW_MMX(a: u64, b: u16, i: u64): u64 {
   return (a & ~(<u64>0xffff << place)) | (<u64>b << place);
 }
 
-/** All x87 registers empty; TOP stays (SDM Vol. 2A EMMS). */
+/** All x87 registers become empty; TOP becomes 0, as with every MMX instruction, which the SDM does not say of this one. */
 export function EMMS(u: usize): void {
-  store<u8>(CPU_BLOCK, 0, FTW);
+  enterMmx();
+  if (!faulted) store<u8>(CPU_BLOCK, 0, FTW);
 }

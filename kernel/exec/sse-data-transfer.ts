@@ -2,8 +2,18 @@
 // Called from exec() with the operands fetched. Values travel as raw bits or through f32/f64 loads and stores, which keep
 // every NaN as it is; no arithmetic touches them here.
 
+import { CPU_BLOCK } from "../abi/layout";
+import { FSW } from "../abi/state";
+import { VECTOR_MF } from "../abi/vectors";
+import { raise, raiseAC } from "../cpu/fault";
 import { dst, ea, src } from "../decode/uop";
 import { probeWrite, writeMem } from "../mmu/access";
+import { view } from "../mmu/tlb";
+import { VIEW_USER_ALIGN } from "../mmu/walk";
+import { enterMmx } from "./mmx-state";
+
+/** Exception summary: an unmasked x87 exception waits. */
+const FSW_ES: u32 = 0x80;
 
 /** Every whole-register move, aligned or not: the row says which. */
 export function MOVDQA(b: v128): v128 {
@@ -83,13 +93,21 @@ export function MOVNTI<T>(b: T): T {
 }
 
 /**
- * Byte k of the first operand goes to memory where the top bit of byte k of the second is set. Which faults a byte that is not
- * selected can cause is the chip's choice (SDM Vol. 2B MASKMOVDQU); a Xeon reports those of the whole operand, even for a mask of
- * zeros, and those of the higher quadword first.
+ * Can the masked store of 8 or 16 bytes be done? Which faults a byte that is not selected can cause is the chip's choice (SDM Vol. 2B
+ * MASKMOVDQU); a Xeon reports those of the whole operand, even for a mask of zeros, those of the higher quadword first.
  */
-function maskedStore(linear: u64, data: usize, mask: usize, bytes: u32): void {
-  if (bytes == 16 && !probeWrite(linear + 8, 8)) return;
-  if (!probeWrite(linear, 8)) return;
+function canStore(linear: u64, bytes: u32): bool {
+  if (bytes == 16 && !probeWrite(linear + 8, 8)) return false;
+  if (!probeWrite(linear, 8)) return false;
+  if (view == VIEW_USER_ALIGN && (linear & 7)) {
+    raiseAC();
+    return false;
+  }
+  return true;
+}
+
+/** Byte k of the data goes to memory where the top bit of byte k of the mask is set. */
+function storeSelected(linear: u64, data: usize, mask: usize, bytes: u32): void {
   for (let k: u32 = 0; k < bytes; k++) {
     if (load<i8>(mask + k) < 0) writeMem<u8>(linear + k, load<u8>(data + k));
   }
@@ -97,11 +115,15 @@ function maskedStore(linear: u64, data: usize, mask: usize, bytes: u32): void {
 
 /** Memory operand is DS:rDI, which the decoder has put into the effective address. */
 export function MASKMOVDQU(u: usize): void {
-  maskedStore(ea(u), dst(u), src(u), 16);
+  if (canStore(ea(u), 16)) storeSelected(ea(u), dst(u), src(u), 16);
 }
 
+/** A pending x87 exception comes before the memory operand's faults, the transition to MMX state after them. */
 export function MASKMOVQ(u: usize): void {
-  maskedStore(ea(u), dst(u), src(u), 8);
+  if (load<u16>(CPU_BLOCK, FSW) & FSW_ES) return raise(VECTOR_MF, 0);
+  if (!canStore(ea(u), 8)) return;
+  enterMmx();
+  storeSelected(ea(u), dst(u), src(u), 8);
 }
 
 // SSE3 (SDM Vol. 1 5.7)

@@ -10,12 +10,12 @@ import { mxcsrChanged } from "./sse-fast-path";
 /** Bits of MXCSR that exist, as FXSAVE reports them in MXCSR_MASK; DAZ is among them. */
 export const MXCSR_MASK: u32 = 0xffff;
 
-export function LDMXCSR(b: u32): void {
-  if (b & ~MXCSR_MASK) {
+export function LDMXCSR(a: u32): void {
+  if (a & ~MXCSR_MASK) {
     raiseGP(0);
     return;
   }
-  store<u32>(CPU_BLOCK, b, MXCSR);
+  store<u32>(CPU_BLOCK, a, MXCSR);
   mxcsrChanged();
 }
 

@@ -6,10 +6,10 @@ import { CODE, guestProgram, STACK_TOP, type Guest } from "./crossing-guest";
 import { SUSPEND } from "../../host/ring0/hypercall";
 import { PT_REGS_NAMES, type PtRegs } from "../../host/ring0/pt-regs";
 import { USER_HALF_KERNEL_RANGES } from "../../host/ring0/pti";
-import { describeStack, hexLinear, IRQ_STACK_TOP } from "../../host/ring0/layout";
-import { CPL, CR2, CR3, GS_BASE, KERNEL_GS_BASE, PENDING_INTERRUPT, PENDING_NMI, R11, RAX, RDI, RETIRED, RFLAGS, RIP, RSP } from "../../kernel/abi/state";
+import { describeStack, hexLinear, IRQ_STACK_TOP, PER_CPU_USER_PCID_FLUSH_MASK, PHYS_PER_CPU } from "../../host/ring0/layout";
+import { COUNT_TLB_MISS, CPL, CR2, CR3, GS_BASE, KERNEL_GS_BASE, PENDING_INTERRUPT, PENDING_NMI, R11, RAX, RDI, RETIRED, RFLAGS, RIP, RSP } from "../../kernel/abi/state";
 import { EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
-import { VECTOR_BP, VECTOR_GP, VECTOR_PF, VECTOR_TIMER, VECTOR_UD } from "../../kernel/abi/vectors";
+import { VECTOR_BP, VECTOR_DB, VECTOR_GP, VECTOR_PF, VECTOR_TIMER, VECTOR_UD } from "../../kernel/abi/vectors";
 
 const variants = [
   { pti: true, pcid: true },
@@ -210,6 +210,41 @@ for (const options of variants) {
     }
   });
 }
+
+test("with TF set every user instruction traps, the entry code never, and the way back is IRETQ", async () => {
+  for (const options of variants) {
+    const guest = await guestProgram("pushfq\norq $0x100, (%rsp)\npopfq\nnop\nmovl $39, %eax\nsyscall\nnop\nnop\n" + EXIT, options);
+    const traps: number[] = [];
+    guest.answer = (arrival, regs) => {
+      if (arrival.kind === "syscall") return arrival.number === 60 ? SUSPEND : undefined;
+      assert.equal([arrival.number, arrival.userMode], [VECTOR_DB, true]);
+      assert.is(describeStack(guest.machine.registers.getLinear(RSP)), "kernel stack");
+      traps.push(regs.ip - CODE);
+    };
+    const names = passedLabels(guest, () => false);
+    // Behind NOP, MOV, NOP, NOP. POPFQ sets TF for the next instruction only; SYSCALL (16 to 18) does not trap, as FMASK clears TF.
+    assert.equal(traps.slice(0, 4), [11, 16, 19, 20]);
+    assert.not(names.includes("syscall_return_via_sysret"));
+  }
+});
+
+test("a bit in user_pcid_flush_mask makes the next return flush the user PCID, once", async () => {
+  const guest = await guestProgram("again: movl $39, %eax\nsyscall\njmp again\n", { pti: true, pcid: true });
+  const { machine, ring0, hooks } = guest;
+  ring0.dispatch(hooks, 1000);
+  const mask = (PHYS_PER_CPU + PER_CPU_USER_PCID_FLUSH_MASK) >>> 2;
+  const misses = () => machine.registers.get(COUNT_TLB_MISS);
+  const settled = misses();
+  ring0.dispatch(hooks, 1000);
+  assert.is(misses(), settled, "a steady loop of system calls takes no TLB miss");
+  machine.phys.u32[mask] = 1 << (guest.space.asid + 1);
+  ring0.dispatch(hooks, 1000);
+  assert.is(machine.phys.u32[mask], 0);
+  const after = misses();
+  assert.ok(after > settled);
+  ring0.dispatch(hooks, 1000);
+  assert.is(misses(), after);
+});
 
 test("after running, the user page table still maps nothing of the kernel but the list", async () => {
   const guest = await guestProgram(`again:${LOAD_ALL}jmp again\n`, { pti: true, pcid: true });

@@ -64,10 +64,12 @@ function able<F>(method: F | undefined): F {
   return method;
 }
 
-class HostInode extends Inode {
+export class HostInode extends Inode {
   private stat: HostStat;
   private readonly children = new Map<string, HostInode>();
   private mapHandle = -1;
+  /** Names that the embedding has put here without touching the host: mount points and files of its own. */
+  private planted: Map<string, Inode> | null = null;
 
   constructor(
     override readonly fs: HostFs,
@@ -106,7 +108,14 @@ class HostInode extends Inode {
     return { ...this.stat };
   }
 
-  override lookup(_task: Task, name: string): Inode | null {
+  plant(name: string, inode: Inode): void {
+    this.planted ??= new Map();
+    this.planted.set(name, inode);
+  }
+
+  override lookup(_task: Task | null, name: string): Inode | null {
+    const planted = this.planted?.get(name);
+    if (planted !== undefined) return planted;
     let stat: HostStat;
     try {
       stat = attempt(() => this.fs.host.stat(this.below(name)));
@@ -126,7 +135,9 @@ class HostInode extends Inode {
       return known;
     }
     const inode = new HostInode(this.fs, this, name, stat);
-    if (this.children.size >= REMEMBERED_MAX) this.children.clear();
+    if (this.children.size >= REMEMBERED_MAX) {
+      for (const [other, child] of this.children) if (child.planted === null) this.children.delete(other);
+    }
     this.children.set(name, inode);
     return inode;
   }
@@ -135,11 +146,17 @@ class HostInode extends Inode {
     yield* this.entriesOf(this.names(), after);
   }
   names(): string[] {
-    return attempt(() => this.fs.host.readdir(this.hostPath));
+    const names = attempt(() => this.fs.host.readdir(this.hostPath));
+    return this.planted === null ? names : [...new Set([...names, ...this.planted.keys()])];
   }
   *entriesOf(names: readonly string[], after: number): Iterable<DirectoryEntry> {
     for (let i = Math.max(0, after - 3); i < names.length; i++) {
       const name = names[i]!;
+      const planted = this.planted?.get(name);
+      if (planted !== undefined) {
+        yield { name, ino: planted.ino, type: planted.type, next: i + 4 };
+        continue;
+      }
       let stat: HostStat;
       try {
         stat = this.fs.host.stat(this.below(name));

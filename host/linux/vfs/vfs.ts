@@ -3,7 +3,7 @@
 
 import { EEXIST, EINVAL, ENOENT, ENOTDIR, EROFS, Errno } from "../errno";
 import type { Task } from "../task";
-import { O_RDONLY, O_RDWR, O_WRONLY } from "../uapi-fcntl";
+import { AT_FDCWD, O_RDONLY, O_RDWR, O_WRONLY } from "../uapi-fcntl";
 import { S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } from "../uapi-stat";
 import type { Attributes } from "../uapi-stat";
 import { AnonymousFs, AnonymousInode } from "./anonymous";
@@ -12,23 +12,27 @@ import { PTS_RDEV } from "./devices";
 import { DevFs } from "./devfs";
 import type { OpenFile } from "./file";
 import type { HostDirectory } from "./host-directory";
-import { HostFs } from "./hostfs";
-import type { Clock, FileSystem } from "./inode";
+import { HostFs, HostInode } from "./hostfs";
+import type { Clock, FileSystem, Inode } from "./inode";
 import { BufferIter } from "./iov-iter";
+import { Walk } from "./namei";
 import { ProcFs } from "./procfs";
-import { RamFileInode, RamFs } from "./ramfs";
+import { RamDirectory, RamFileInode, RamFs } from "./ramfs";
 import { HostInput, HostOutput, type InputStream, type OutputStream, StreamFile } from "./streams";
 import { Terminal, TtyFile } from "./tty";
 
 /** Default of the bytes that all files of one in-memory file system may hold. */
 const RAMFS_LIMIT = 512 << 20;
 
+/** Before there is a task: what is looked up then depends on none. */
+const NO_TASK = null as unknown as Task;
+
 export interface VfsOptions {
   now: Clock;
   /** A host folder as read-only root; else an in-memory one. */
   root?: HostDirectory;
   mounts?: readonly { directory: HostDirectory; path: string; writable?: boolean }[];
-  /** Contents put into the in-memory root (or over it: a path under a host root must lie in /tmp) before the first task. */
+  /** Contents by absolute path, in the tree before the first task; a host root is not touched, the names only show in it. */
   files?: Readonly<Record<string, Uint8Array>>;
   stdin?: InputStream | null;
   stdout?: OutputStream | null;
@@ -48,6 +52,8 @@ export class Vfs {
   private readonly anonymousMount: Mount;
   private readonly anonymous: AnonymousFs;
   private readonly streams: readonly [HostInput | null, HostOutput | null, HostOutput | null];
+  /** Keeps what is planted into host folders. */
+  private readonly shown: RamFs;
   private nextMinor = 20;
 
   /** Throws Errno when a folder cannot be read or a mount point cannot be made. */
@@ -65,19 +71,16 @@ export class Vfs {
     this.anonymous = new AnonymousFs(this.newDev(), this.now);
     this.anonymousMount = new Mount(0, this.anonymous, null, false, "none", "", true);
 
-    let ram: RamFs | null = null;
+    this.shown = new RamFs(this.newDev(), this.now, limit);
     if (options.root !== undefined) this.root = this.addMount(new HostFs(this.newDev(), options.root), null, true, "host");
     else {
-      ram = new RamFs(this.newDev(), this.now, limit);
-      this.root = this.addMount(ram, null, false, "none");
+      this.root = this.addMount(new RamFs(this.newDev(), this.now, limit), null, false, "none");
     }
-    // A bare host root may lack a mount point: then that piece of the tree is left out rather than made on the host.
     this.mountAt("/dev", () => new DevFs(this.newDev(), this.now, this.terminal !== null), false, "devtmpfs", 0o755);
     this.mountAt("/proc", () => new ProcFs(this.newDev(), this.now), false, "proc", 0o555);
     this.mountAt("/tmp", () => new RamFs(this.newDev(), this.now, limit, 0o1777), false, "tmpfs", 0o1777);
     for (const { directory, path, writable } of options.mounts ?? []) {
-      const made = this.mountAt(path, () => new HostFs(this.newDev(), directory), writable !== true, "host", 0o755);
-      if (!made) throw new Errno(EROFS);
+      this.mountAt(path, () => new HostFs(this.newDev(), directory), writable !== true, "host", 0o755);
     }
     for (const [path, bytes] of Object.entries(options.files ?? {})) this.putFile(path, bytes);
   }
@@ -94,56 +97,60 @@ export class Vfs {
     return new Path(mount, mount.root);
   }
 
-  /** Mounts at an absolute path, making directories where the file system below can. False when there is no such place. */
-  private mountAt(path: string, make: () => FileSystem, readOnly: boolean, source: string, mode: number): boolean {
-    const at = this.makeDirectories(path, mode);
-    if (at === null) return false;
-    this.addMount(make(), at, readOnly, source);
-    return true;
+  /** Mounts at an absolute path, making directories on the way. */
+  private mountAt(path: string, make: () => FileSystem, readOnly: boolean, source: string, mode: number): void {
+    this.addMount(make(), this.makeDirectories(path, mode), readOnly, source);
   }
 
-  /** The directory at an absolute path, without following links; missing ones are made. Null where that is impossible. */
-  private makeDirectories(path: string, mode = 0o755): Path | null {
+  /** The directory at an absolute path, through links; missing ones are made, in a host folder only for show. */
+  private makeDirectories(path: string, mode = 0o755): Path {
     let at = this.root;
     for (const name of path.split("/")) {
       if (name === "" || name === ".") continue;
       if (name === "..") throw new Errno(EINVAL);
-      let inode = at.inode.isDirectory ? at.inode.lookup(null as unknown as Task, name) : null;
-      if (inode === null) {
-        if (!(at.inode.fs instanceof RamFs)) return null;
-        inode = at.inode.create(name, { mode: S_IFDIR | mode, uid: 0, gid: 0 }, 0);
-      }
-      if (!inode.isDirectory) throw new Errno(ENOTDIR);
-      at = new Path(at.mount, at.dentry.child(name, inode)).throughMounts();
+      if (!at.inode.isDirectory) throw new Errno(ENOTDIR);
+      const inode = at.inode.lookup(NO_TASK, name) ?? this.make(at.inode, name, S_IFDIR | mode);
+      const next = new Path(at.mount, at.dentry.child(name, inode)).throughMounts();
+      at = inode.isSymlink ? new Walk(this.firstTask(), AT_FDCWD, {}).followLink(at, next) : next;
     }
+    if (!at.inode.isDirectory) throw new Errno(ENOTDIR);
     return at;
   }
 
+  /** As much of a task as a path walk asks for, before there is one: root at the root. */
+  private firstTask(): Task {
+    return { fs: { root: this.root, cwd: this.root }, creds: { fsuid: 0, fsgid: 0, groups: [] } } as unknown as Task;
+  }
+
+  private make(directory: Inode, name: string, mode: number): Inode {
+    const owner = { mode, uid: 0, gid: 0 };
+    if (directory instanceof RamDirectory) return directory.create(name, owner, 0);
+    if (!(directory instanceof HostInode)) throw new Errno(EROFS);
+    const inode = this.shown.root.create(`${this.shown.inodes}`, owner, 0);
+    directory.plant(name, inode);
+    return inode;
+  }
+
   /**
-   * Puts a file into the in-memory part of the tree, replacing one, with its directories.
-   * Throws EROFS below a host folder, ENOTDIR and the like for an impossible path.
+   * Puts a file into the tree, replacing one of its own kind, with its directories.
+   * @throws Errno ENOTDIR and the like for an impossible path, EEXIST when the host has such a file
    */
   putFile(path: string, bytes: Uint8Array, mode = 0o755): void {
     const slash = path.lastIndexOf("/");
     const name = path.slice(slash + 1);
     if (name === "" || name === "." || name === "..") throw new Errno(EINVAL);
     const directory = this.makeDirectories(path.slice(0, Math.max(0, slash)));
-    if (directory === null) throw new Errno(EROFS);
-    if (!(directory.inode.fs instanceof RamFs)) throw new Errno(EROFS);
-    const existing = directory.inode.lookup(null as unknown as Task, name);
-    if (existing !== null && !(existing instanceof RamFileInode)) throw new Errno(EEXIST);
-    const inode = existing ?? directory.inode.create(name, { mode: S_IFREG | mode, uid: 0, gid: 0 }, 0);
-    if (!(inode instanceof RamFileInode)) throw new Errno(EINVAL);
+    const inode = directory.inode.lookup(NO_TASK, name) ?? this.make(directory.inode, name, S_IFREG | mode);
+    if (!(inode instanceof RamFileInode)) throw new Errno(EEXIST);
     inode.truncate(0);
     inode.writeAt(new BufferIter(bytes), 0);
   }
   makeDirectory(path: string, mode = 0o755): void {
-    if (this.makeDirectories(path, mode) === null) throw new Errno(EROFS);
+    this.makeDirectories(path, mode);
   }
   makeSymlink(path: string, target: string): void {
     const slash = path.lastIndexOf("/");
     const directory = this.makeDirectories(path.slice(0, Math.max(0, slash)));
-    if (directory === null) throw new Errno(EROFS);
     directory.inode.symlink(path.slice(slash + 1), target, { mode: S_IFLNK | 0o777, uid: 0, gid: 0 });
   }
 
@@ -186,7 +193,7 @@ export class Vfs {
     let at = this.root;
     for (const name of path.split("/")) {
       if (name === "") continue;
-      const inode = at.inode.isDirectory ? at.inode.lookup(null as unknown as Task, name) : null;
+      const inode = at.inode.isDirectory ? at.inode.lookup(NO_TASK, name) : null;
       if (inode === null) return null;
       at = new Path(at.mount, at.dentry.child(name, inode)).throughMounts();
     }

@@ -21,6 +21,7 @@ fs.writeFileSync(join(box, "file"), "0123456789");
 fs.writeFileSync(join(box, "sub/big"), Buffer.alloc(200_000, 0x61));
 fs.symlinkSync("../secret", join(box, "relative"));
 fs.symlinkSync(join(folder, "secret"), join(box, "absolute"));
+fs.symlinkSync("sub", join(box, "here"));
 fs.symlinkSync("sub/big", join(box, "inside"));
 execFileSync("mkfifo", [join(box, "fifo")]);
 test.after(() => fs.rmSync(folder, { recursive: true }));
@@ -45,7 +46,7 @@ test("a mounted folder reads like the host's, with its inode numbers", () => {
   assert.is(r.call(sysLseek, fd, -5, 2), 199_995);
   r.call(sysFstat, fd, BUFFER);
   assert.is(r.memory.getU64(BUFFER + 8), fs.statSync(join(box, "sub/big")).ino);
-  assert.equal(list(r, "/mnt/box"), [".", "..", "absolute", "fifo", "file", "inside", "relative", "sub"]);
+  assert.equal(list(r, "/mnt/box"), [".", "..", "absolute", "fifo", "file", "here", "inside", "relative", "sub"]);
   r.call(sysChdir, "/mnt/box/sub/..");
   assert.is(r.text(BUFFER, r.call(sysGetcwd, BUFFER, 100) as number), "/mnt/box\0");
   assert.is(r.call(sysStatfs, "/mnt/box", BUFFER), 0);
@@ -101,17 +102,25 @@ test("a writable mount writes through", () => {
   assert.is(r.call(sysRmdir, "/mnt/box/dir"), 0);
 });
 
-test("a host folder as root has its own /dev, /proc and /tmp where it has such directories", () => {
-  fs.mkdirSync(join(box, "tmp"));
-  fs.mkdirSync(join(box, "dev"));
-  const r = rig({ root: hostDirectory(box, false) });
+test("a host folder as root is not touched, and yet has /dev, /proc, /tmp, mount points and files of ours", () => {
+  const before = fs.readdirSync(box);
+  const r = rig({
+    root: hostDirectory(box, false),
+    mounts: [{ directory: hostDirectory(join(box, "sub"), false), path: "/here/deep/mount" }],
+    files: { "/bin/tool": Buffer.from("tool") },
+  });
   assert.is(r.call(sysStat, "/file", BUFFER), 0);
   assert.ok((r.call(sysOpen, "/dev/null", O_RDWR, 0) as number) > 0);
   assert.ok((r.call(sysOpen, "/tmp/x", O_RDWR | O_CREAT, 0o600) as number) > 0);
   assert.is(r.call(sysOpen, "/x", O_RDWR | O_CREAT, 0o600), -E.EROFS);
-  assert.is(r.call(sysStat, "/proc", BUFFER), -E.ENOENT);
-  fs.rmdirSync(join(box, "tmp"));
-  fs.rmdirSync(join(box, "dev"));
+  assert.is(r.call(sysOpen, "/bin/x", O_RDWR | O_CREAT, 0o600), -E.EROFS);
+  assert.is(r.call(sysStat, "/proc/self/status", BUFFER), 0);
+  assert.is(r.call(sysStat, "/sub/deep/mount/big", BUFFER), 0);
+  assert.is(r.call(sysStat, "/sub/big", BUFFER), 0);
+  assert.is(r.call(sysOpen, "/bin/tool", O_WRONLY, 0), -E.EROFS);
+  assert.ok((r.call(sysOpen, "/bin/tool", O_RDONLY, 0) as number) > 0);
+  assert.ok(list(r, "/").includes("proc"));
+  assert.equal(fs.readdirSync(box), before);
 });
 
 test.run();

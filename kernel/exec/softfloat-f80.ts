@@ -71,7 +71,10 @@ export function f80To<T>(): T {
 
 export function f80RoundToInt(): u64 {
   if (!nanOfOneF80() && !denormalStops()) toIntegral(fpRounding);
-  return roundAndPackF80(64);
+  const up = fpRoundedUp;
+  const sig = roundAndPackF80(64);
+  fpRoundedUp = up;
+  return sig;
 }
 
 /** FSCALE: a * 2^trunc(b). */
@@ -108,11 +111,14 @@ function scale(): void {
 /** Low three bits of the quotient of the last f80Remainder, and whether the reduction is incomplete. */
 export let remainderQuotient: u32 = 0;
 export let remainderPartial: bool = false;
+/** False if there was no division: NaN or invalid operands. */
+export let remainderDone: bool = false;
 
 /** FPREM (`nearest` = false) and FPREM1: remainder of a by b, at most 63 quotient bits at a time. */
 export function f80Remainder(nearest: bool): u64 {
   remainderQuotient = 0;
   remainderPartial = false;
+  remainderDone = false;
   if (!nanOfTwoF80()) remainder(nearest);
   return roundAndPackF80(64);
 }
@@ -123,6 +129,7 @@ function remainder(nearest: bool): void {
     return;
   }
   if (denormalStops()) return;
+  remainderDone = true;
   if (aClass == CLASS_ZERO) {
     resultZero(aSign);
     return;

@@ -337,6 +337,11 @@ function roundTiny(p: i32, emin: i32): void {
     roundSignificand(p);
     if (inexact) fpFlags |= PE;
     zExp += EXPONENT_ADJUST;
+    if (zExp < emin) {
+      // FSCALE alone gets here.
+      fpFlags |= PE;
+      zClass = CLASS_ZERO;
+    }
     return;
   }
   if (fpFtz) {
@@ -355,6 +360,11 @@ function overflow(p: i32, emax: i32): void {
   fpFlags |= OE;
   if ((fpMasks & OE) == 0) {
     zExp -= EXPONENT_ADJUST;
+    if (zExp > emax) {
+      fpFlags |= PE;
+      fpRoundedUp = true;
+      zClass = CLASS_INFINITY;
+    }
     return;
   }
   fpFlags |= PE;

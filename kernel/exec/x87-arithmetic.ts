@@ -10,10 +10,10 @@ import {
 } from "./softfloat";
 import { fromInteger } from "./softfloat-arithmetic";
 import {
-  f80Arithmetic, f80Remainder, f80RoundToInt, f80Scale, f80Sqrt, OP_ADD, OP_DIV, OP_DIVR, OP_MUL, OP_SUB, OP_SUBR, remainderPartial, remainderQuotient,
+  f80Arithmetic, f80Remainder, f80RoundToInt, f80Scale, f80Sqrt, OP_ADD, OP_DIV, OP_DIVR, OP_MUL, OP_SUB, OP_SUBR, remainderDone, remainderPartial, remainderQuotient,
 } from "./softfloat-f80";
 import {
-  FSW_C0, FSW_C1, FSW_C2, FSW_C3, INDEFINITE_SE, INDEFINITE_SIG, isEmpty, pop, push, seOf, setSt, sigOf, stackOverflow, stackUnderflow, sti,
+  FSW_C0, FSW_C1, FSW_C2, FSW_C3, fsw, INDEFINITE_SE, INDEFINITE_SIG, isEmpty, pop, push, seOf, setSt, sigOf, stackOverflow, stackUnderflow, sti,
   x87Begin, x87End, x87EndWithConditions, x87Stops,
 } from "./x87-state";
 
@@ -242,7 +242,7 @@ function partialRemainder(u: usize, nearest: bool): void {
   if (isEmpty(0) || isEmpty(1)) {
     stackUnderflow();
     if (!x87Stops()) setSt(0, INDEFINITE_SE, INDEFINITE_SIG);
-    x87EndWithConditions(u, 0);
+    x87EndWithConditions(u, fsw() & (FSW_C0 | FSW_C3));
     return;
   }
   beginOperation();
@@ -250,7 +250,8 @@ function partialRemainder(u: usize, nearest: bool): void {
   unpackF80(seOf(1), sigOf(1));
   const sig = f80Remainder(nearest);
   let conditions: u32 = 0;
-  if (remainderPartial) conditions = FSW_C2;
+  if (!remainderDone) conditions = fsw() & (FSW_C0 | FSW_C3);
+  else if (remainderPartial) conditions = FSW_C2;
   else {
     if ((remainderQuotient & 1) != 0) conditions |= FSW_C1;
     if ((remainderQuotient & 2) != 0) conditions |= FSW_C3;

@@ -9,7 +9,7 @@ import { beginOperation, bClass, bExp, bSig, bSign, f80SignExponent, IE, fpFlags
 import { EQUAL, fromInteger, GREATER, LESS, UNORDERED } from "./softfloat-arithmetic";
 import { f80Compare } from "./softfloat-f80";
 import {
-  FSW_C0, FSW_C1, FSW_C2, FSW_C3, isEmpty, pop, seOf, sigOf, stackUnderflow, sti, x87Begin, x87EndWithConditions, x87End, x87Stops,
+  FSW_C0, FSW_C1, FSW_C2, FSW_C3, isEmpty, pop, seOf, sigOf, stackUnderflow, sti, x87Begin, x87EndSparingC1, x87EndWithConditions, x87Stops,
 } from "./x87-state";
 
 function conditionsOf(relation: i32): u32 {
@@ -124,7 +124,7 @@ function intoFlags(u: usize, signaling: bool, pops: bool): void {
   else if (relation == EQUAL) setArithmeticFlags(FLAG_ZF);
   else setArithmeticFlags(relation == GREATER ? 0 : FLAG_ZF | FLAG_PF | FLAG_CF);
   if (pops && !x87Stops()) pop();
-  x87End(u);
+  x87EndSparingC1(u);
 }
 
 export function FCOMI(u: usize): void { intoFlags(u, true, false); }

@@ -13,7 +13,7 @@ import { faulted, raiseNM } from "../cpu/fault";
 import { ea, opsize } from "../decode/uop";
 import { probeRead, probeWrite, readMem, writeMem } from "../mmu/access";
 import {
-  fcw, fsw, FSW_C1, FSW_ES, setEmpty, setFsw, setTop, st, sti, summarise, pop, top, x87Begin, x87End,
+  fcw, fsw, pop, setEmpty, setFsw, setTop, st, sti, summarise, top, x87Begin, x87End, x87EndSparingC1,
 } from "./x87-state";
 
 /** Writable bits of the control word; bit 6 reads as one. */
@@ -47,11 +47,11 @@ export function FWAIT(u: usize): void {
 }
 
 export function FNOP(u: usize): void {
-  if (!x87Begin()) return;
-  const c1 = fsw() & FSW_C1;
-  x87End(u);
-  setFsw(fsw() | c1);
+  if (x87Begin()) x87EndSparingC1(u);
 }
+
+/** FENI, FDISI of the 8087 and FSETPM of the 287: nothing is left of them. */
+export function FNENI(u: usize): void {}
 
 export function FINCSTP(u: usize): void {
   if (!x87Begin()) return;
@@ -68,9 +68,7 @@ export function FDECSTP(u: usize): void {
 export function FFREE(u: usize): void {
   if (!x87Begin()) return;
   setEmpty(sti(u));
-  const c1 = fsw() & FSW_C1;
   x87End(u);
-  setFsw(fsw() | c1);
 }
 
 /** Not in the SDM, on all chips since the 387: FFREE ST(i), then a pop. */

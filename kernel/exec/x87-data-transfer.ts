@@ -5,13 +5,13 @@ import { cf, pf, zf } from "../cpu/flags";
 import { ea } from "../decode/uop";
 import { probeWrite, readMem, writeMem } from "../mmu/access";
 import {
-  beginOperation, f80SignExponent, fpFlags, fpMasks, fpRounding, IE, PE, ROUND_DOWN, ROUND_NEAREST, ROUND_UP, roundAndPackF80, unpackB, unpackF80,
+  beginOperation, f80SignExponent, fpFlags, fpMasks, fpRounding, IE, OE, PE, UE, ROUND_DOWN, ROUND_NEAREST, ROUND_UP, roundAndPackF80, unpackB, unpackF80,
   CLASS_QNAN, CLASS_ZERO, bClass, bSign, fpRoundedUp,
 } from "./softfloat";
 import { fromInteger } from "./softfloat-arithmetic";
 import { f80FromOperand, f80To, f80ToInteger } from "./softfloat-f80";
 import {
-  INDEFINITE_SE, INDEFINITE_SIG, isEmpty, pop, push, seOf, setSt, sigOf, stackOverflow, stackUnderflow, sti, x87Begin, x87End, x87Stops,
+  INDEFINITE_SE, INDEFINITE_SIG, isEmpty, pop, push, seOf, setSt, sigOf, stackOverflow, stackUnderflow, sti, x87Begin, x87End, x87EndSparingC1, x87Stops,
   x87StopsStore,
 } from "./x87-state";
 
@@ -111,6 +111,11 @@ function storeFloat<T>(u: usize, pops: bool): void {
     beginOperation();
     unpackF80(seOf(0), sigOf(0));
     v = f80To<T>();
+    if ((fpFlags & ~fpMasks & (OE | UE)) != 0) {
+      // Nothing is stored, and so nothing has been rounded.
+      fpFlags &= ~PE;
+      fpRoundedUp = false;
+    }
   }
   if (!x87StopsStore()) {
     writeMem<T>(ea(u), v);
@@ -156,6 +161,17 @@ function storeRegister(u: usize, pops: bool): void {
 
 export function FST_STi(u: usize): void { storeRegister(u, false); }
 export function FSTP_STi(u: usize): void { storeRegister(u, true); }
+
+/** D9 D8+i: as FSTP ST(i), but an empty ST(0) is popped without a word. */
+export function FSTP_STi_EMPTY(u: usize): void {
+  if (!isEmpty(0)) {
+    storeRegister(u, true);
+    return;
+  }
+  if (!x87Begin()) return;
+  pop();
+  x87End(u);
+}
 
 function storeInteger<T>(u: usize, pops: bool, truncate: bool): void {
   if (!x87Begin()) return;
@@ -264,7 +280,7 @@ function moveIf(u: usize, condition: bool): void {
     stackUnderflow();
     if (!x87Stops()) setSt(0, INDEFINITE_SE, INDEFINITE_SIG);
   } else if (condition) setSt(0, seOf(i), sigOf(i));
-  x87End(u);
+  x87EndSparingC1(u);
 }
 
 export function FCMOVB(u: usize): void { moveIf(u, cf() != 0); }

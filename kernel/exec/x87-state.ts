@@ -138,6 +138,12 @@ export function x87End(u: usize): void {
   x87EndKeepingC1(u, w);
 }
 
+/** As x87End for the operations that leave C1 alone unless the stack faults (FCMOVcc, FCOMI, FNOP; the chip's behaviour). */
+export function x87EndSparingC1(u: usize): void {
+  if ((fpFlags & FSW_SF) != 0) x87End(u);
+  else x87EndKeepingC1(u, fsw() | fpFlags);
+}
+
 export function x87EndWithConditions(u: usize, conditions: u32): void {
   setConditions(conditions);
   x87EndKeepingC1(u, fsw() | fpFlags);
@@ -152,7 +158,7 @@ function x87EndKeepingC1(u: usize, w: u32): void {
   if ((fpFlags & ~fpMasks & 63) != 0) {
     w |= FSW_ES | FSW_B;
     store<u16>(CPU_BLOCK, opcodeAt(segBase(1) + thisRip(u)), FOP);
-    store<u64>(CPU_BLOCK, ismem(u) ? ea(u) : 0, FDP);
+    if (ismem(u)) store<u64>(CPU_BLOCK, ea(u), FDP);
   }
   setFsw(w);
 }

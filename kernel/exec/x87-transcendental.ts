@@ -3,7 +3,7 @@
 
 import {
   aClass, aExp, aSig, aSign, bClass, bExp, bSig, bSign, beginOperation, CLASS_FINITE, CLASS_INFINITY, CLASS_ZERO, denormalStops, f80SignExponent,
-  fpFlags, invalid, nanOfOneF80, nanOfTwoF80, resultInfinity, resultZero, roundAndPackF80, unpackF80, unpackF80A, ZE, zClass, zExp, zHi, zLo,
+  fpFlags, invalid, nanOfOneF80, nanOfTwoF80, PE, resultInfinity, resultZero, roundAndPackF80, unpackF80, unpackF80A, ZE, zClass, zExp, zHi, zLo,
   zSign, resultFinite,
 } from "./softfloat";
 import { copyOperand, normalise } from "./softfloat-arithmetic";
@@ -489,8 +489,12 @@ function powerOfTwoMinus1(): u64 {
   const minusOne = bSign != 0 && bClass == CLASS_FINITE && bExp == 0 && bSig == INTEGER_BIT;
   if (bClass == CLASS_INFINITY && bSign != 0) resultFinite(1, 0, INTEGER_BIT, 0);
   else if (minusOne) resultFinite(1, -1, INTEGER_BIT, 0);
-  else if (bClass != CLASS_FINITE || bExp >= 0) copyOperand(); // 1 gives 1; beyond it the SDM leaves the result open, the chip returns the operand
-  else {
+  else if (bClass != CLASS_FINITE) copyOperand();
+  else if (bExp >= 0) {
+    // 1 gives 1. Beyond, the SDM leaves the result open; the chip returns the operand as inexact.
+    copyOperand();
+    fpFlags |= PE;
+  } else {
     setZ(bSign, bExp, bSig, 0);
     setW(0, -1, LN2_HI, LN2_LO);
     multiplyByW();

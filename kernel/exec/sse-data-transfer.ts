@@ -2,18 +2,12 @@
 // Called from exec() with the operands fetched. Values travel as raw bits or through f32/f64 loads and stores, which keep
 // every NaN as it is; no arithmetic touches them here.
 
-import { CPU_BLOCK } from "../abi/layout";
-import { FSW } from "../abi/state";
-import { VECTOR_MF } from "../abi/vectors";
-import { raise, raiseAC } from "../cpu/fault";
+import { faulted, raiseAC } from "../cpu/fault";
 import { dst, ea, src } from "../decode/uop";
 import { probeWrite, writeMem } from "../mmu/access";
 import { view } from "../mmu/tlb";
 import { VIEW_USER_ALIGN } from "../mmu/walk";
 import { enterMmx } from "./mmx-state";
-
-/** Exception summary: an unmasked x87 exception waits. */
-const FSW_ES: u32 = 0x80;
 
 /** Every whole-register move, aligned or not: the row says which. */
 export function MOVDQA(b: v128): v128 {
@@ -97,13 +91,12 @@ export function MOVNTI<T>(b: T): T {
  * MASKMOVDQU); a Xeon reports those of the whole operand, even for a mask of zeros, those of the higher quadword first.
  */
 function canStore(linear: u64, bytes: u32): bool {
-  if (bytes == 16 && !probeWrite(linear + 8, 8)) return false;
-  if (!probeWrite(linear, 8)) return false;
   if (view == VIEW_USER_ALIGN && (linear & 7)) {
     raiseAC();
     return false;
   }
-  return true;
+  if (bytes == 16 && !probeWrite(linear + 8, 8)) return false;
+  return probeWrite(linear, 8);
 }
 
 /** Byte k of the data goes to memory where the top bit of byte k of the mask is set. */
@@ -118,12 +111,10 @@ export function MASKMOVDQU(u: usize): void {
   if (canStore(ea(u), 16)) storeSelected(ea(u), dst(u), src(u), 16);
 }
 
-/** A pending x87 exception comes before the memory operand's faults, the transition to MMX state after them. */
+/** The transition to MMX state stays when the store then faults, as on a Xeon. */
 export function MASKMOVQ(u: usize): void {
-  if (load<u16>(CPU_BLOCK, FSW) & FSW_ES) return raise(VECTOR_MF, 0);
-  if (!canStore(ea(u), 8)) return;
   enterMmx();
-  storeSelected(ea(u), dst(u), src(u), 8);
+  if (!faulted && canStore(ea(u), 8)) storeSelected(ea(u), dst(u), src(u), 8);
 }
 
 // SSE3 (SDM Vol. 1 5.7)

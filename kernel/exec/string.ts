@@ -11,7 +11,7 @@ import { MODE_64, RAX, RCX, RDI, RDX, RFLAGS, RSI, SEG_BASE, SEG_ES, SEG_FS } fr
 import { faulted, setRepeating } from "../cpu/fault";
 import { flagsSub } from "../cpu/flags";
 import { getReg, mode, setReg, setRip } from "../cpu/state";
-import { imm, opsize, sub, thisRip } from "../decode/uop";
+import { imm, nextRip, opsize, sub, thisRip } from "../decode/uop";
 import { directPointer, readMem, writeMem } from "../mmu/access";
 import { READ, WRITE } from "../mmu/walk";
 import { budgetLeft, setBudgetLeft } from "./leave";
@@ -22,8 +22,12 @@ import { writeSlot } from "./sized-operand";
 const REPE: u32 = 1;
 const REPNE: u32 = 2;
 
+/** More instructions than a block has: with less budget left, the rest of the block must not run on unasked. */
+const LONGEST_BLOCK: i32 = 256;
+
 // The instruction in progress
 let rip: u64 = 0;
+let following: u64 = 0;
 let repeat: u32 = 0;
 /** Bits of rSI, rDI, rCX that the address size uses. */
 let mask: u64 = 0;
@@ -39,6 +43,7 @@ let done: u64 = 0;
 /** imm(u): slot of the source's segment base in the low half, address size in bytes in the high half. */
 function begin(u: usize): void {
   rip = thisRip(u);
+  following = nextRip(u);
   repeat = sub(u);
   const addressBytes = <u32>(imm(u) >> 32);
   mask = addressBytes == 8 ? u64.MAX_VALUE : addressBytes == 4 ? 0xffffffff : 0xffff;
@@ -63,9 +68,11 @@ function begin(u: usize): void {
 function end(stopped: bool): void {
   const paid = done && !faulted ? done - 1 : done;
   setBudgetLeft(budgetLeft - <i32>paid);
-  const more = !faulted && !stopped && done < wanted;
+  if (faulted) return;
+  const more = !stopped && done < wanted;
   setRepeating(more);
   if (more) setRip(rip);
+  else if (paid && budgetLeft < LONGEST_BLOCK) setRip(following);
 }
 
 function source(): u64 {

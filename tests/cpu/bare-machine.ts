@@ -72,6 +72,7 @@ export class BareMachine {
       this.gate(vector, HANDLERS + 16 * vector);
       this.write(HANDLERS + 16 * vector, [0xf4]);
     }
+    phys.u8[TSS + 0x66] = 0x68; // no I/O bitmap
     phys.setU64(TSS + 4, BigInt(KERNEL_STACK));
     phys.setU64(TSS + 0x24, BigInt(IST1_STACK));
   }

@@ -15,7 +15,7 @@ export const taskFiles: readonly ProcRow[] = [
   { name: "cmdline", read: (task) => userBytes(task, task.mm.argStart, task.mm.argEnd) },
   { name: "environ", mode: 0o400, read: (task) => userBytes(task, task.mm.envStart, task.mm.envEnd) },
   { name: "auxv", mode: 0o400, read: (task) => latin1(task.mm.auxv) },
-  { name: "comm", mode: 0o644, read: (task) => `${task.comm}\n` },
+  { name: "comm", mode: 0o644, read: (task) => `${task.comm}\n`, write: (task, text) => void (task.comm = text.split("\n")[0]!.slice(0, 15)) },
   { name: "status", read: statusText },
   { name: "stat", read: statText },
   { name: "statm", read: statmText },

@@ -1,19 +1,21 @@
 // /proc: directories, files and links whose contents are made when they are read (Linux fs/proc). What the files say is in
 // proc-task.ts and proc-system.ts; this file is only the tree. Reached from namei.ts like any other file system.
 
-import { ENOENT, Errno } from "../errno";
+import { EIO, ENOENT, Errno } from "../errno";
 import type { Task } from "../task";
+import { latin1 } from "../uaccess";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../uapi-stat";
 import type { Attributes, FileSystemStatistics, Timespec } from "../uapi-stat";
 import type { Block } from "../wait";
 import { Path } from "./dentry";
 import { DirectoryFile, OpenFile } from "./file";
-import { type Clock, type DirectoryEntry, FileSystem, Inode } from "./inode";
+import { type AttributeChange, type Clock, type DirectoryEntry, FileSystem, Inode } from "./inode";
 import type { IovIter } from "./iov-iter";
 import { systemFiles } from "./proc-system";
 import { taskFiles } from "./proc-task";
 
 const PROC_SUPER_MAGIC = 0x9fa0;
+const WRITE_MAX = 4096;
 
 /** One row per file under a /proc directory. A name may hold slashes: the directories on the way come by themselves. */
 export interface ProcRow {
@@ -22,6 +24,8 @@ export interface ProcRow {
   mode?: number;
   /** The contents, a byte string. Throws Errno. */
   read(task: Task): string;
+  /** Takes what a write brings, at most 4096 bytes of it; absent = EIO. */
+  write?(task: Task, text: string): void;
 }
 
 export class ProcFs extends FileSystem {
@@ -52,6 +56,12 @@ export class ProcFs extends FileSystem {
 class ProcInode extends Inode {
   constructor(override readonly fs: ProcFs, mode: number) {
     super(fs, fs.newIno(), mode);
+  }
+  /** As on Linux, attributes can be set until the inode is forgotten. */
+  override change(change: AttributeChange): void {
+    if (change.mode !== undefined) this.mode = this.type | (change.mode & 0o7777);
+    if (change.uid !== undefined) this.uid = change.uid;
+    if (change.gid !== undefined) this.gid = change.gid;
   }
   attributes(): Attributes {
     const time = this.fs.made;
@@ -89,7 +99,9 @@ class ProcDirectory extends ProcInode {
   override lookup(task: Task | null, name: string): Inode | null {
     const inode = this.names.get(name);
     if (inode !== undefined) return inode;
-    return this.taskDirectory !== null && task !== null && name === String(task.pid) ? this.taskDirectory : null;
+    if (this.taskDirectory !== null && task !== null && name === String(task.pid)) return this.taskDirectory;
+    // Not "no such name yet": making one is ENOENT too (Linux proc_lookup answers the error itself).
+    throw new Errno(ENOENT);
   }
   override *entries(task: Task, after: number): Iterable<DirectoryEntry> {
     let position = 3;
@@ -137,7 +149,7 @@ class ProcFdDirectory extends ProcDirectory {
     super(fs, info ? 0o555 : 0o500);
   }
   override lookup(task: Task, name: string): Inode | null {
-    if (!/^(0|[1-9][0-9]{0,9})$/.test(name) || !task.files.has(Number(name))) return null;
+    if (!/^(0|[1-9][0-9]{0,9})$/.test(name) || !task.files.has(Number(name))) throw new Errno(ENOENT);
     return this.inodeOf(task, name);
   }
   override *entries(task: Task, after: number): Iterable<DirectoryEntry> {
@@ -211,5 +223,14 @@ class ProcOpenFile extends OpenFile {
       this.contents = bytes;
     }
     return to.result(position < this.contents.length ? to.put(this.contents.subarray(position)) : 0);
+  }
+  override write(task: Task, from: IovIter): number | Block {
+    if (this.row.write === undefined) return -EIO;
+    const bytes = new Uint8Array(Math.min(from.remaining, WRITE_MAX));
+    const total = from.remaining;
+    const count = from.take(bytes);
+    if (count === 0) return from.result(0);
+    this.row.write(task, latin1(bytes.subarray(0, count)));
+    return total;
   }
 }

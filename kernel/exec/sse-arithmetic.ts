@@ -254,7 +254,7 @@ export function MINPD(a: v128, b: v128): v128 {
 
 export function MINPD_fast(a: v128, b: v128): v128 {
   if (!i64x2.all_true(plain64x2(a)) || !i64x2.all_true(plain64x2(b))) bail();
-  return v128.bitselect(a, b, f64x2.lt(a, b));
+  return v128.bitselect(a, b, f64x2.gt(b, a));
 }
 
 export function MINPS(a: v128, b: v128): v128 {
@@ -263,7 +263,7 @@ export function MINPS(a: v128, b: v128): v128 {
 
 export function MINPS_fast(a: v128, b: v128): v128 {
   if (!i32x4.all_true(plain32x4(a)) || !i32x4.all_true(plain32x4(b))) bail();
-  return v128.bitselect(a, b, f32x4.lt(a, b));
+  return v128.bitselect(a, b, f32x4.gt(b, a));
 }
 
 export function MAXSD(a: f64, b: f64): f64 {

@@ -204,7 +204,7 @@ export function CVTPS2DQ(b: v128): v128 {
 
 export function CVTPS2DQ_fast(b: v128): v128 {
   const r = f32x4.nearest(b);
-  if (!sseFast || !i32x4.all_true(f32x4.lt(f32x4.abs(r), f32x4.splat(2147483648.0)))) bail();
+  if (!sseFast || !i32x4.all_true(f32x4.gt(f32x4.splat(2147483648.0), f32x4.abs(r)))) bail();
   return i32x4.trunc_sat_f32x4_s(r);
 }
 
@@ -213,7 +213,7 @@ export function CVTTPS2DQ(b: v128): v128 {
 }
 
 export function CVTTPS2DQ_fast(b: v128): v128 {
-  if (!sseFast || !i32x4.all_true(f32x4.lt(f32x4.abs(b), f32x4.splat(2147483648.0)))) bail();
+  if (!sseFast || !i32x4.all_true(f32x4.gt(f32x4.splat(2147483648.0), f32x4.abs(b)))) bail();
   return i32x4.trunc_sat_f32x4_s(b);
 }
 
@@ -223,7 +223,7 @@ export function CVTPD2DQ(b: v128): v128 {
 
 export function CVTPD2DQ_fast(b: v128): v128 {
   const r = f64x2.nearest(b);
-  if (!sseFast || !i64x2.all_true(f64x2.lt(f64x2.abs(r), f64x2.splat(2147483648.0)))) bail();
+  if (!sseFast || !i64x2.all_true(f64x2.gt(f64x2.splat(2147483648.0), f64x2.abs(r)))) bail();
   return i32x4.trunc_sat_f64x2_s_zero(r);
 }
 
@@ -232,7 +232,7 @@ export function CVTTPD2DQ(b: v128): v128 {
 }
 
 export function CVTTPD2DQ_fast(b: v128): v128 {
-  if (!sseFast || !i64x2.all_true(f64x2.lt(f64x2.abs(b), f64x2.splat(2147483648.0)))) bail();
+  if (!sseFast || !i64x2.all_true(f64x2.gt(f64x2.splat(2147483648.0), f64x2.abs(b)))) bail();
   return i32x4.trunc_sat_f64x2_s_zero(b);
 }
 

@@ -4,6 +4,7 @@
 import * as fs from "node:fs";
 import { isAbsolute } from "node:path";
 import { ProgramError, run, type RunOptions, type RunResult } from "../index";
+import { accountFiles } from "./accounts";
 import { findProgram, ProgramNotRunnable } from "./bundled";
 import { hostDirectory } from "./host-directory";
 import { UsageError, type Options } from "./options";
@@ -37,6 +38,7 @@ export function guestOf(options: Omit<Options, "strace" | "stats" | "syscall" | 
       programPath: byteString(program.guestPath),
       mounts: mounts.map(({ host, guest, writable }) => ({ directory: hostDirectory(host, writable), path: byteString(guest), writable })),
       root: root === undefined ? undefined : hostDirectory(root, false),
+      files: root !== undefined || mounts.some(({ guest }) => /^\/(etc)?(\/|$)/.test(guest)) ? undefined : accountFiles(mounts.length > 0),
       cwd: byteString(options.cwd),
       stdin: standardInput(),
       stdout: standardOutput(1),

@@ -33,6 +33,7 @@ const KERNEL_CS = 0x10;
 const USER_SS = 0x2b;
 const USER_CS = 0x33;
 const TSS_SELECTOR = 0x40;
+const TSS_LIMIT = 0x67;
 
 const vectorsWithErrorCode = new Set([8, 10, 11, 12, 13, 14, 17, 21]);
 
@@ -50,8 +51,8 @@ export class MachineRunner {
   readonly machine: Machine;
   readonly #baseline = dataBaseline();
   readonly #expected: Uint8Array;
-  readonly #expected64: BigUint64Array;
-  readonly #data64: BigUint64Array;
+  readonly #expected32: Uint32Array;
+  readonly #data32: Uint32Array;
   #nextTable = PML4 + 0x1000;
 
   static async create(): Promise<MachineRunner> {
@@ -61,8 +62,8 @@ export class MachineRunner {
   private constructor(machine: Machine) {
     this.machine = machine;
     this.#expected = this.#baseline.slice(0, DATA_RW_SIZE);
-    this.#expected64 = new BigUint64Array(this.#expected.buffer);
-    this.#data64 = new BigUint64Array(machine.memory.buffer, machine.phys.u8.byteOffset + DATA_FRAME, DATA_RW_SIZE / 8);
+    this.#expected32 = new Uint32Array(this.#expected.buffer);
+    this.#data32 = machine.phys.u32.subarray(DATA_FRAME / 4, (DATA_FRAME + DATA_RW_SIZE) / 4);
     machine.phys.fill(CODE_FRAME, CODE_SIZE, 0xcc);
     machine.phys.write(DATA_FRAME, this.#baseline);
     this.#mapWindows();
@@ -103,6 +104,7 @@ export class MachineRunner {
     phys.setU64(gdt + (USER_SS & ~7), 0x00cff3000000ffffn);
     phys.setU64(gdt + (USER_CS & ~7), 0x00affb000000ffffn);
     phys.setU64(SUPERVISOR_FRAME + TSS + 4, SUPERVISOR + BigInt(STACK_END)); // RSP0
+    phys.u16[(SUPERVISOR_FRAME + TSS + 0x66) / 2] = TSS_LIMIT + 1; // no I/O permission map
     for (let vector = 0; vector < 256; vector++) {
       const stub = STUBS + vector * STUB_STRIDE;
       const offset = SUPERVISOR + BigInt(stub);
@@ -124,7 +126,7 @@ export class MachineRunner {
     r.setWord(S.GDTR_LIMIT, 0x4f);
     r.setBig(S.IDTR_BASE, SUPERVISOR + BigInt(IDT));
     r.setWord(S.IDTR_LIMIT, 0xfff);
-    this.#segment(S.SEG_TR, TSS_SELECTOR, 0x8b, 0x67, SUPERVISOR + BigInt(TSS));
+    this.#segment(S.SEG_TR, TSS_SELECTOR, 0x8b, TSS_LIMIT, SUPERVISOR + BigInt(TSS));
     this.#segment(S.SEG_LDTR, 0, 0x8000, 0, 0n);
     r.setWord(S.PENDING_INTERRUPT, S.NO_VECTOR);
   }
@@ -215,10 +217,12 @@ export class MachineRunner {
     for (let i = 0; i < 16; i++) gpr[i] = r.getBig(S.GPR + 8 * i);
     gpr[4] = u64(24);
     const differences: [number, bigint][] = [];
-    for (let i = 0; i < DATA_RW_SIZE / 8; i++) {
-      if (this.#data64[i] === this.#expected64[i]) continue;
-      differences.push([8 * i, this.#data64[i]]);
-      this.#data64[i] = this.#expected64[i];
+    const [data, expected] = [this.#data32, this.#expected32];
+    for (let i = 0; i < DATA_RW_SIZE / 4; i += 2) {
+      if (data[i] === expected[i] && data[i + 1] === expected[i + 1]) continue;
+      differences.push([4 * i, (BigInt(data[i + 1]) << 32n) | BigInt(data[i])]);
+      data[i] = expected[i];
+      data[i + 1] = expected[i + 1];
     }
     return {
       index, signal: 0, signalCode: 0, vector, error, gpr, rflags: u64(16), rip: u64(0), cr2: r.getBig(S.CR2),

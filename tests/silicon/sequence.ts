@@ -18,7 +18,7 @@ const onRegisters = /^([EGZI][a-z]+|AL|rAX|CL|1)$/;
 export function sequenceRows(rows: Row[]): Row[] {
   return rows.filter((row) => (row.cpuid === undefined || row.cpuid === "CMOV") && row.mode !== "32" && row.cpl === undefined
     && (row.undefinedFlags ?? "").replace("AF", "").trim() === "" && row.operands !== "" && !row.opcode.endsWith("mem")
-    && row.operands.split(",").every((operand) => onRegisters.test(operand.trim())) && !/^(PUSH|POP|JMP|CALL|NOP|ENTER|IN|OUT)$/.test(row.mnemonic));
+    && row.operands.split(",").every((operand) => onRegisters.test(operand.trim())) && /^([EGZ]|AL|rAX)/.test(row.operands) && !/^(PUSH|POP|JMP|CALL|NOP|IN)/.test(row.mnemonic));
 }
 
 export function generateSequence(rows: Row[], random: Random): Instance {

@@ -6,7 +6,7 @@ import { Errno } from "./errno";
 import type { Mm } from "./mm";
 import { OutOfMemory } from "./page-cache";
 import { BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGSEGV } from "./uapi-signal";
-import { PAGE_SIZE, PROT_EXEC, PROT_WRITE, TASK_SIZE, pageFloor } from "./uapi-mman";
+import { PAGE_SIZE, PROT_EXEC, PROT_WRITE, TASK_SIZE, pageFloor, withoutWrite } from "./uapi-mman";
 import type { Vma } from "./vma";
 
 export const ACCESS_READ = 0;
@@ -44,13 +44,13 @@ export function faultIn(mm: Mm, address: number, access: Access): MemoryFault | 
     if (write && !vma.shared) copyOnWrite(mm, vma, linear, frame);
     else {
       if (write) vma.backing?.markDirty(vma.pageIndex(linear));
-      mm.addressSpace.protect(linear, PAGE_SIZE, write ? vma.prot : vma.prot & ~PROT_WRITE);
+      mm.addressSpace.protect(linear, PAGE_SIZE, write ? vma.prot : withoutWrite(vma.prot));
     }
     return null;
   }
   if (vma.backing === null) {
     if (write) mm.install(linear, mm.frames.alloc(), vma.prot);
-    else mm.installShared(linear, mm.frames.zero, vma.prot & ~PROT_WRITE);
+    else mm.installShared(linear, mm.frames.zero, withoutWrite(vma.prot));
     return null;
   }
   return fileFault(mm, vma, linear, write);
@@ -92,7 +92,7 @@ function fileFault(mm: Mm, vma: Vma, linear: number, write: boolean): MemoryFaul
       return null;
     }
     if (write) backing.markDirty(index);
-    mm.installShared(linear, frame, write ? vma.prot : vma.prot & ~PROT_WRITE);
+    mm.installShared(linear, frame, write ? vma.prot : withoutWrite(vma.prot));
   } catch (error) {
     if (error instanceof Errno) return pastEndOfFile;
     throw error;
@@ -111,7 +111,7 @@ function faultAround(mm: Mm, vma: Vma, linear: number): void {
     backing.readAhead(vma.pageIndex(start), (end - start) / PAGE_SIZE);
     for (let at = start; at < end; at += PAGE_SIZE) {
       const frame = backing.peek(vma.pageIndex(at));
-      if (frame >= 0 && mm.addressSpace.walk(at) === undefined) mm.installShared(at, frame, vma.prot & ~PROT_WRITE);
+      if (frame >= 0 && mm.addressSpace.walk(at) === undefined) mm.installShared(at, frame, withoutWrite(vma.prot));
     }
   } catch (error) {
     // The page itself is perhaps still to be had.

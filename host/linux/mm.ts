@@ -10,6 +10,7 @@ import { UserMemory } from "./uaccess";
 import {
   MAP_ANONYMOUS, MAP_GROWSDOWN, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, MAX_MAP_COUNT, MMAP_MIN_ADDR, PAGE_SIZE, PROT_EXEC,
   PROT_NONE, PROT_READ, PROT_WRITE, STACK_GUARD_GAP, TASK_SIZE, pageAlign, pageFloor,
+  withoutWrite,
 } from "./uapi-mman";
 import { type MappedFileName, Vma, VmaList } from "./vma";
 
@@ -62,6 +63,8 @@ export class Mm extends UserMemory {
     readonly frames: Frames,
     readonly addressSpace: AddressSpace,
     readonly limits: MemoryLimits,
+    /** Takes the page tables down (Ring0.destroyAddressSpace). */
+    private readonly destroySpace: (space: AddressSpace) => void,
   ) {
     super(frames.phys);
   }
@@ -231,7 +234,7 @@ export class Mm extends UserMemory {
     if (vma.prot === prot) return;
     vma.prot = prot;
     // A page whose frame has another owner, and a shared page that is not dirty yet, stays read-only until it is written to.
-    this.addressSpace.protect(vma.start, vma.end - vma.start, prot & ~PROT_WRITE);
+    this.addressSpace.protect(vma.start, vma.end - vma.start, withoutWrite(prot));
     if ((prot & PROT_WRITE) === 0 || vma.backing !== null) return;
     const { phys } = this;
     this.addressSpace.forEachPage(vma.start, vma.end, (linear, frame) => {
@@ -357,7 +360,7 @@ export class Mm extends UserMemory {
     this.addressSpace.unmap(0, TASK_SIZE);
     for (const vma of removed) this.releaseBacking(vma);
     this.totalPages = 0;
-    this.addressSpace.destroy();
+    this.destroySpace(this.addressSpace);
   }
 }
 

@@ -85,3 +85,8 @@ export function pageAlign(n: number): number {
 export function pageFloor(n: number): number {
   return Math.floor(n / PAGE_SIZE) * PAGE_SIZE;
 }
+
+/** `prot` for a page that may not be written to yet: any right there is implies reading, since paging cannot say less. */
+export function withoutWrite(prot: number): number {
+  return prot === PROT_NONE ? PROT_NONE : (prot | PROT_READ) & ~PROT_WRITE;
+}

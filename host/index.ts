@@ -1,0 +1,216 @@
+// The public API: run a Linux program from its bytes, or hold the parts in hand. Works wherever WebAssembly does; nothing here
+// needs Node.
+
+import { ExecError } from "./linux/exec";
+import { type Death, Kernel, type KernelOptions } from "./linux/kernel";
+import { EACCES, ENOENT, ENOTDIR, Errno } from "./linux/errno";
+import type { InputStream, OutputStream } from "./linux/vfs/streams";
+import { Machine } from "./machine/machine";
+
+export { Kernel, type KernelOptions, type Death, type ExitStatus } from "./linux/kernel";
+export { Machine, type MachineOptions } from "./machine/machine";
+export type { SyscallEvent } from "./linux/strace";
+export type { InputStream, OutputStream } from "./linux/vfs/streams";
+export type { HostDirectory, HostStat } from "./linux/vfs/host-directory";
+export type { HostClock } from "./linux/clock";
+
+/**
+ * Texts that the guest sees (args, env, paths) are byte strings: one char a byte. For other than ASCII encode as UTF-8 first.
+ */
+export interface RunOptions {
+  /** argv, argv[0] included. Default: the program's path. */
+  args?: readonly string[];
+  /** Default: PATH and HOME. */
+  env?: Readonly<Record<string, string>>;
+  /** Where the guest finds the program. Default "/bin/program". Under a host root an existing file there is used. */
+  programPath?: string;
+  /** Files of the guest's in-memory root, by absolute path; texts as UTF-8. */
+  files?: Readonly<Record<string, Uint8Array | string>>;
+  /** Folders of the embedding program, at absolute paths of the guest; read-only unless `writable`. */
+  mounts?: KernelOptions["mounts"];
+  /** A folder as the guest's read-only root instead of the in-memory one. */
+  root?: KernelOptions["root"];
+  /** Working directory, default "/". */
+  cwd?: string;
+  /** Default: at its end from the start. */
+  stdin?: InputStream | Uint8Array | string;
+  /** Default: collected into the result. A function is called with each piece, which it may keep. */
+  stdout?: OutputStream | ((bytes: Uint8Array) => void);
+  stderr?: OutputStream | ((bytes: Uint8Array) => void);
+  /** Guest RAM, default 256. */
+  memoryMiB?: number;
+  /** Of the host's time; default none. */
+  timeoutMs?: number;
+  /** Default 1024. */
+  maxOpenFiles?: number;
+  /** Of the address space layout and of all randomness; default the host's cryptographic generator. */
+  seed?: bigint | number | string;
+  /** Default true. */
+  aslr?: boolean;
+  /** Page-table isolation, default true. */
+  pti?: boolean;
+  /** Process-context identifiers, default true. */
+  pcid?: boolean;
+  /** Hears of each system call when it has ended, before the guest goes on. */
+  onSyscall?: KernelOptions["onSyscall"];
+  /** Hears once of each thing that Linux would have done and this kernel does not. */
+  onNotice?: (line: string) => void;
+  /** Each system call as a line of strace's. */
+  strace?: (line: string) => void;
+  /** The compiled machine, for an embedder that keeps it elsewhere than in the bundle. */
+  module?: BufferSource | WebAssembly.Module;
+  clock?: KernelOptions["clock"];
+}
+
+export interface RunResult {
+  /** Exit code, or 128 + the signal's number. */
+  status: number;
+  /** "SIGSEGV" and the like when a signal ended the program, else null. */
+  signal: string | null;
+  /** `timeoutMs` was over: the program was ended by SIGKILL. */
+  timedOut: boolean;
+  /** What the program died of, when a signal ended it. */
+  death: Death | null;
+  /** Instructions retired, those of the entry code included. */
+  instructions: number;
+  /** System calls made, and page faults served. */
+  crossings: number;
+  pageFaults: number;
+  /** What was written to streams that were not given. */
+  stdout: Uint8Array;
+  stderr: Uint8Array;
+}
+
+/** The program cannot be run: `message` is one line that does not name it. */
+export class ProgramError extends Error {
+  override readonly name = "ProgramError";
+  constructor(
+    message: string,
+    /** As a shell answers: 127 not found, 126 found but not runnable. */
+    readonly exitStatus: 126 | 127,
+  ) {
+    super(message);
+  }
+}
+
+const DEFAULT_PATH = "/bin/program";
+const DEFAULT_ENV = { PATH: "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", HOME: "/" };
+const MIB = 1 << 20;
+
+/**
+ * Runs a Linux x86-64 program to its end on a machine of its own.
+ * @param program the ELF file (or a #! script whose interpreter is in the guest's root)
+ * @throws ProgramError when it cannot be run, RangeError for a memory size that cannot be had; what goes wrong inside the
+ * guest is never thrown: it is in the result
+ */
+export async function run(program: Uint8Array, options: RunOptions = {}): Promise<RunResult> {
+  const path = options.programPath ?? DEFAULT_PATH;
+  const collected = { stdout: new Collector(), stderr: new Collector() };
+  const machine = await Machine.create({ ramBytes: (options.memoryMiB ?? 256) * MIB, module: options.module });
+  let kernel: Kernel;
+  try {
+    kernel = new Kernel(machine, {
+      ...options,
+      files: Object.fromEntries(Object.entries(options.files ?? {}).map(([name, bytes]) => [name, bytesOf(bytes)])),
+      stdin: inputOf(options.stdin),
+      stdout: outputOf(options.stdout, collected.stdout),
+      stderr: outputOf(options.stderr, collected.stderr),
+    });
+    placeProgram(kernel, path, program);
+    const env = Object.entries(options.env ?? DEFAULT_ENV).map(([name, value]) => `${name}=${value}`);
+    kernel.spawn(path, options.args ?? [path], env);
+  } catch (error) {
+    if (error instanceof Errno) throw programError(error);
+    throw error;
+  }
+  const status = await kernel.run(options.timeoutMs);
+  kernel.shutdown();
+  return {
+    ...status,
+    instructions: kernel.instructions,
+    crossings: kernel.crossings,
+    pageFaults: kernel.pageFaults,
+    stdout: collected.stdout.bytes(),
+    stderr: collected.stderr.bytes(),
+  };
+}
+
+/** The program's bytes at its path; where that is a host folder's, the file that stands there. */
+function placeProgram(kernel: Kernel, path: string, program: Uint8Array): void {
+  try {
+    kernel.vfs.putFile(path, program);
+  } catch (error) {
+    // A folder of the host cannot be written to: what is run is the file that it has there.
+    if (!(error instanceof Errno)) throw error;
+  }
+}
+
+function programError(error: Errno): ProgramError {
+  const missing = (error.code === ENOENT || error.code === ENOTDIR) && !(error instanceof ExecError);
+  if (missing) return new ProgramError("not found", 127);
+  if (error.code === EACCES && !(error instanceof ExecError)) return new ProgramError("not executable", 126);
+  return new ProgramError(error.message, 126);
+}
+
+/** One write to an OutputStream that takes everything. */
+class Collector implements OutputStream {
+  private readonly pieces: Uint8Array[] = [];
+  private length = 0;
+
+  write(bytes: Uint8Array): number {
+    this.pieces.push(bytes.slice());
+    this.length += bytes.length;
+    return bytes.length;
+  }
+  onWritable(): void {}
+
+  bytes(): Uint8Array {
+    const all = new Uint8Array(this.length);
+    let at = 0;
+    for (const piece of this.pieces) {
+      all.set(piece, at);
+      at += piece.length;
+    }
+    return all;
+  }
+}
+
+function outputOf(stream: RunOptions["stdout"], collector: Collector): OutputStream {
+  if (stream === undefined) return collector;
+  if (typeof stream !== "function") return stream;
+  return {
+    write(bytes) {
+      stream(bytes.slice());
+      return bytes.length;
+    },
+    onWritable() {},
+  };
+}
+
+function inputOf(stream: RunOptions["stdin"]): InputStream {
+  if (typeof stream === "object" && "read" in stream) return stream;
+  let rest = stream === undefined ? new Uint8Array(0) : bytesOf(stream);
+  return {
+    read(max) {
+      if (rest.length === 0) return null;
+      const piece = rest.subarray(0, max);
+      rest = rest.subarray(piece.length);
+      return piece;
+    },
+    onReadable() {},
+  };
+}
+
+/** UTF-8; written out, since a host without TextEncoder is a host too. */
+function bytesOf(text: Uint8Array | string): Uint8Array {
+  if (typeof text !== "string") return text;
+  const bytes: number[] = [];
+  for (const char of text) {
+    const code = char.codePointAt(0)!;
+    if (code < 0x80) bytes.push(code);
+    else if (code < 0x800) bytes.push(0xc0 | (code >> 6), 0x80 | (code & 0x3f));
+    else if (code < 0x10000) bytes.push(0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f));
+    else bytes.push(0xf0 | (code >> 18), 0x80 | ((code >> 12) & 0x3f), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f));
+  }
+  return Uint8Array.from(bytes);
+}

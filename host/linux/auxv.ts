@@ -1,0 +1,82 @@
+// The start of a program's stack: argc, argv, envp and the auxiliary vector above them, the strings above those
+// (Linux fs/binfmt_elf.c create_elf_tables; System V ABI AMD64 supplement 3.4.1). exec.ts writes it through uaccess.
+//
+//   sp ->  argc | argv[0] ... NULL | envp[0] ... NULL | auxv: pairs of u64 ... AT_NULL 0 | padding
+//          16 random bytes | "x86_64" | padding | argv strings | envp strings | path of the program | 8 zeros <- stack top
+
+import {
+  FEATURE_APIC, FEATURE_CLFSH, FEATURE_CMOV, FEATURE_CX8, FEATURE_DE, FEATURE_FPU, FEATURE_FXSR, FEATURE_MCE, FEATURE_MMX,
+  FEATURE_MSR, FEATURE_PAE, FEATURE_PAT, FEATURE_PGE, FEATURE_PSE, FEATURE_SEP, FEATURE_SSE, FEATURE_SSE2, FEATURE_TSC,
+} from "../../kernel/abi/cpuid";
+
+export const AT_NULL = 0;
+export const AT_PHDR = 3;
+export const AT_PHENT = 4;
+export const AT_PHNUM = 5;
+export const AT_PAGESZ = 6;
+export const AT_BASE = 7;
+export const AT_FLAGS = 8;
+export const AT_ENTRY = 9;
+export const AT_UID = 11;
+export const AT_EUID = 12;
+export const AT_GID = 13;
+export const AT_EGID = 14;
+export const AT_PLATFORM = 15;
+export const AT_HWCAP = 16;
+export const AT_CLKTCK = 17;
+export const AT_SECURE = 23;
+export const AT_RANDOM = 25;
+export const AT_HWCAP2 = 26;
+export const AT_EXECFN = 31;
+export const AT_SYSINFO_EHDR = 33;
+export const AT_MINSIGSTKSZ = 51;
+
+/** CPUID.1:EDX of the machine's model. */
+const hwcap = [
+  FEATURE_FPU, FEATURE_DE, FEATURE_PSE, FEATURE_TSC, FEATURE_MSR, FEATURE_PAE, FEATURE_MCE, FEATURE_CX8, FEATURE_APIC, FEATURE_SEP,
+  FEATURE_PGE, FEATURE_CMOV, FEATURE_PAT, FEATURE_CLFSH, FEATURE_MMX, FEATURE_FXSR, FEATURE_SSE, FEATURE_SSE2,
+].reduce((word, feature) => word + 2 ** (feature % 32), 0);
+/** HWCAP2_FSGSBASE: CR4.FSGSBASE is set. */
+const HWCAP2 = 2;
+/** sizeof(rt_sigframe) with alignment, and the 512 bytes of FXSAVE (Linux get_sigframe_size, without XSAVE). */
+const MIN_SIGNAL_STACK = 1456;
+const USER_HZ = 100;
+
+export interface AuxiliaryValues {
+  phdr: number;
+  phnum: number;
+  base: number;
+  entry: number;
+  uid: number;
+  euid: number;
+  gid: number;
+  egid: number;
+  random: number;
+  execfn: number;
+  platform: number;
+  /** 0 = there is no vDSO. */
+  sysinfoEhdr: number;
+}
+
+/** The vector in Linux's order, AT_NULL included. */
+export function auxiliaryVector(v: AuxiliaryValues): [number, number][] {
+  const vector: [number, number][] = [
+    [AT_MINSIGSTKSZ, MIN_SIGNAL_STACK], [AT_HWCAP, hwcap], [AT_PAGESZ, 4096], [AT_CLKTCK, USER_HZ], [AT_PHDR, v.phdr], [AT_PHENT, 56],
+    [AT_PHNUM, v.phnum], [AT_BASE, v.base], [AT_FLAGS, 0], [AT_ENTRY, v.entry], [AT_UID, v.uid], [AT_EUID, v.euid], [AT_GID, v.gid],
+    [AT_EGID, v.egid], [AT_SECURE, 0], [AT_RANDOM, v.random], [AT_HWCAP2, HWCAP2], [AT_EXECFN, v.execfn], [AT_PLATFORM, v.platform],
+    [AT_NULL, 0],
+  ];
+  if (v.sysinfoEhdr !== 0) vector.unshift([AT_SYSINFO_EHDR, v.sysinfoEhdr]);
+  return vector;
+}
+
+/** u64 words as bytes. */
+export function wordsOf(values: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * 8);
+  const view = new DataView(bytes.buffer);
+  values.forEach((value, index) => {
+    view.setUint32(index * 8, value, true);
+    view.setUint32(index * 8 + 4, Math.floor(value / 0x1_0000_0000), true);
+  });
+  return bytes;
+}

@@ -1,0 +1,410 @@
+// The kernel that the guest meets: one object that holds all of its state, and the loop that runs its tasks.
+// Entered from host/index (run). Leaves to host/ring0 (dispatch), which comes back by the hooks below.
+
+import { EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN } from "../../kernel/abi/exit-reasons";
+import { RETIRED, RIP } from "../../kernel/abi/state";
+import type { Machine } from "../machine/machine";
+import type { Ring0Hooks, Suspend } from "../ring0/hypercall";
+import { hexLinear } from "../ring0/layout";
+import type { PtRegs } from "../ring0/pt-regs";
+import { DISPATCH_SUSPENDED, Ring0 } from "../ring0/ring0";
+import { HostRandom, type RandomSource, SeededRandom, seedOf } from "./aslr";
+import { Clock, type HostClock, hostClock } from "./clock";
+import { doSyscall64, exitToUserMode, restartSyscall } from "./entry-common";
+import { execve } from "./exec";
+import { Frames } from "./frames";
+import { IntervalTimers } from "./interval-timers";
+import { Limits } from "./limits";
+import type { SignalInfo } from "./signal";
+import { Signals } from "./signal";
+import { CallTrace, type SyscallEvent } from "./strace";
+import type { SyscallRow } from "./syscall-table";
+import { TASK_DEAD, TASK_RUNNING, Task } from "./task";
+import { doException } from "./traps";
+import { SIGKILL, SI_KERNEL, signalName } from "./uapi-signal";
+import { type HostDirectory } from "./vfs/host-directory";
+import { FdTable } from "./vfs/fd-table";
+import { lookupPath } from "./vfs/namei";
+import type { InputStream, OutputStream } from "./vfs/streams";
+import { Vfs } from "./vfs/vfs";
+
+/** Instructions per slice: run() must come back often, or V8 never gets to optimise it (DESIGN section 7). */
+const SLICE = 100_000;
+/** How long the guest may keep the embedding program's event loop waiting. */
+const YIELD_MS = 50;
+/** setTimeout's longest delay. */
+const TIMER_MAX_MS = 0x7fffffff;
+const FIRST_PID = 100;
+
+export interface KernelOptions {
+  stdin?: InputStream | null;
+  stdout?: OutputStream | null;
+  stderr?: OutputStream | null;
+  /** Files of the in-memory root, by absolute path (byte strings). */
+  files?: Readonly<Record<string, Uint8Array>>;
+  root?: HostDirectory;
+  mounts?: readonly { directory: HostDirectory; path: string; writable?: boolean }[];
+  cwd?: string;
+  /** Soft limit of open files; default 1024. */
+  maxOpenFiles?: number;
+  /** Default: the host's cryptographic generator. */
+  seed?: bigint | number | string;
+  /** Default true. */
+  aslr?: boolean;
+  /** Page-table isolation, default true. */
+  pti?: boolean;
+  /** Process-context identifiers in CR3, default true. */
+  pcid?: boolean;
+  clock?: HostClock;
+  onNotice?: (line: string) => void;
+  onSyscall?: (event: SyscallEvent) => void;
+  strace?: (line: string) => void;
+}
+
+/** What a program died of, for reports: the signal, and for a fault where and on which instruction bytes. */
+export interface Death {
+  signal: string;
+  /** si_code */
+  code: number;
+  /** RIP when it died. */
+  ip: number;
+  /** si_addr of a fault. */
+  address: number | null;
+  /** Up to 15 bytes at RIP; fewer where they cannot be read. */
+  bytes: Uint8Array;
+}
+
+export interface ExitStatus {
+  /** Exit code, or 128 + the signal's number. */
+  status: number;
+  /** "SIGSEGV" and the like, or null. */
+  signal: string | null;
+  timedOut: boolean;
+  death: Death | null;
+}
+
+interface HostTimers {
+  setTimeout?(callback: () => void, ms: number): unknown;
+  clearTimeout?(timer: unknown): void;
+}
+
+export class Kernel implements Ring0Hooks {
+  readonly machine: Machine;
+  readonly ring0: Ring0;
+  readonly frames: Frames;
+  readonly clock: Clock;
+  readonly rng: RandomSource;
+  readonly vfs: Vfs;
+  readonly signals = new Signals(this);
+  readonly timers = new IntervalTimers(this);
+  readonly options: { readonly aslr: boolean };
+  readonly uts = {
+    sysname: "Linux", nodename: "ring3", release: "6.1.0-ring3", version: "#1 SMP PREEMPT_DYNAMIC ring3 6.1.0", machine: "x86_64",
+    domainname: "(none)",
+  };
+  /** strace and onSyscall; null when nobody watches. */
+  readonly trace: CallTrace | null;
+  readonly tasks = new Map<number, Task>();
+  /** System calls served, and page faults. */
+  crossings = 0;
+  pageFaults = 0;
+  /** For reports of our own bugs. */
+  lastCall: SyscallRow | null = null;
+  private current: Task | null = null;
+  private readonly noticed = new Set<string>();
+  private nextPid = FIRST_PID;
+  private death: Death | null = null;
+  private exited: Task | null = null;
+  private timedOut = false;
+  private wakeHost: (() => void) | null = null;
+  private readonly onNotice: ((line: string) => void) | undefined;
+  private readonly cwd: string;
+  private readonly maxOpenFiles: number | undefined;
+
+  /**
+   * A kernel in a fresh machine. @throws Errno when a mount or file of the options cannot be had, RangeError when guest RAM
+   * is too small, Error when the host has no source of randomness and no seed is given
+   */
+  constructor(machine: Machine, options: KernelOptions = {}) {
+    this.machine = machine;
+    this.options = { aslr: options.aslr ?? true };
+    this.onNotice = options.onNotice;
+    this.cwd = options.cwd ?? "/";
+    this.maxOpenFiles = options.maxOpenFiles;
+    this.clock = new Clock(options.clock ?? hostClock);
+    this.rng = options.seed === undefined ? new HostRandom() : new SeededRandom(seedOf(options.seed));
+    this.ring0 = Ring0.boot(machine, { pti: options.pti ?? true, pcid: options.pcid ?? true });
+    this.frames = new Frames(machine.phys);
+    this.vfs = new Vfs({
+      now: () => this.clock.realtime(),
+      root: options.root, mounts: options.mounts, files: options.files,
+      stdin: options.stdin ?? null, stdout: options.stdout ?? null, stderr: options.stderr ?? null,
+    });
+    this.trace = options.strace || options.onSyscall ? new CallTrace(this, options.strace, options.onSyscall) : null;
+  }
+
+  // --- tasks
+
+  /**
+   * Makes the first task and gives it the program at `path`. Nothing runs yet.
+   * @throws Errno (ExecError with the reason) when it cannot be run
+   */
+  spawn(path: string, argv: readonly string[], envp: readonly string[]): Task {
+    const stack = this.ring0.allocKernelStack();
+    if (stack === undefined) throw new RangeError("guest memory is too small for a kernel stack");
+    const { root } = this.vfs;
+    const creds = { uid: 0, euid: 0, suid: 0, fsuid: 0, gid: 0, egid: 0, sgid: 0, fsgid: 0, groups: [0] };
+    const limits = new Limits(this.maxOpenFiles);
+    // execve puts the memory there; until then nothing may touch it.
+    const task = new Task(this, this.nextPid++, 1, stack, null!, new FdTable(), { root, cwd: root, umask: 0o022 }, creds, limits);
+    try {
+      task.fs.cwd = lookupPath(task, -1, this.cwd, { follow: true });
+      for (const [fd, file] of this.vfs.openStandardStreams().entries()) task.files.install(file, false, Infinity, fd);
+      this.trace?.spawned(task, path, argv, envp);
+      execve(task, path, argv, envp);
+    } catch (error) {
+      task.files.closeAll(task);
+      this.ring0.freeKernelStack(stack);
+      throw error;
+    }
+    this.ring0.startAtRetFromFork(stack);
+    this.tasks.set(task.pid, task);
+    return task;
+  }
+
+  /** exit_group: every thread of the task ends with this code, or of this signal. */
+  exitGroup(task: Task, code: number, signal: number): void {
+    if (task.state === TASK_DEAD) return;
+    task.die(code, signal);
+    this.trace?.exited(task);
+  }
+
+  /** Takes a dead task apart; every frame of its memory and stack goes back. */
+  private reap(task: Task): void {
+    this.tasks.delete(task.pid);
+    task.files.closeAll(task);
+    task.exeFile?.put(task);
+    task.exeFile = null;
+    this.timers.drop(task);
+    task.mm.put();
+    this.ring0.freeKernelStack(task.stack);
+    this.exited = task;
+    if (this.current === task) this.current = null;
+  }
+
+  /** Linux's OOM killer, with the only candidate there is. */
+  killForMemory(task: Task): void {
+    this.notice(`out of guest memory (${Math.round(this.machine.phys.bytes / 1048576)} MiB): ${task.comm} is killed; --memory gives it more`);
+    this.recordDeath(task, { signal: SIGKILL, code: SI_KERNEL });
+    this.exitGroup(task, 0, SIGKILL);
+  }
+
+  /** A signal from outside, Ctrl-C for one, to every task. */
+  signalAll(signal: number): void {
+    for (const task of this.tasks.values()) this.signals.raise(task, signal, { code: SI_KERNEL });
+  }
+
+  // --- hooks of ring 0
+
+  syscall(regs: PtRegs): void | Suspend {
+    return doSyscall64(this, this.current!, regs);
+  }
+
+  exception(regs: PtRegs, vector: number, errorCode: number): void | Suspend {
+    if (!regs.userMode) throw this.bug(`exception ${vector} (error code 0x${errorCode.toString(16)}) in the entry code`, regs);
+    return doException(this, this.current!, regs, vector, errorCode);
+  }
+
+  interrupt(regs: PtRegs, vector: number): void {
+    throw this.bug(`interrupt ${vector}, though nothing raises any`, regs);
+  }
+
+  exitToUserMode(): void | Suspend {
+    return exitToUserMode(this, this.current!);
+  }
+
+  /** An assertion of ours: what the report of a bug needs. */
+  private bug(what: string, regs?: PtRegs): Error {
+    const rip = hexLinear(this.machine.registers.getLinear(RIP));
+    const user = regs === undefined ? "" : `, pt_regs ip=${hexLinear(regs.getSigned(0x80))} cs=${regs.cs.toString(16)}`;
+    return new Error(`${what}; rip=${rip}${user}, last system call ${this.lastCall?.name ?? "none"}`);
+  }
+
+  // --- the loop
+
+  /**
+   * Runs the tasks until the first one has ended, or `timeoutMs` of the host's time have passed. When every task sleeps it
+   * waits for the host's events, and in between lets the event loop turn.
+   */
+  async run(timeoutMs = Infinity): Promise<ExitStatus> {
+    const end = this.clock.monotonicNs() + timeoutMs * 1e6;
+    let nextYield = this.clock.monotonicNs() + YIELD_MS * 1e6;
+    while (this.tasks.size > 0) {
+      const now = this.clock.monotonicNs();
+      if (now >= end) {
+        this.timedOut = true;
+        for (const task of [...this.tasks.values()]) {
+          this.exitGroup(task, 0, SIGKILL);
+          this.reap(task);
+        }
+        break;
+      }
+      if (now >= nextYield) {
+        await this.hostTurn(0);
+        nextYield = this.clock.monotonicNs() + YIELD_MS * 1e6;
+      }
+      this.timers.expire(now);
+      this.wakeDue(now);
+      const task = this.nextRunnable();
+      if (task === null) {
+        await this.hostTurn((Math.min(end, this.nextDeadline()) - now) / 1e6);
+        continue;
+      }
+      this.slice(task, now);
+      if ((task.state as number) === TASK_DEAD) this.reap(task);
+    }
+    return this.exitStatus();
+  }
+
+  /** Gives one task the CPU for at most SLICE instructions. */
+  private slice(task: Task, now: number): void {
+    this.clock.sliceStartNs = now;
+    this.ring0.switchTo(task.stack, task.mm.addressSpace);
+    this.current = task;
+    if (task.callPending) restartSyscall(this, task);
+    else if (task.exitWork) exitToUserMode(this, task);
+    if (task.state === TASK_RUNNING) {
+      const reason = this.ring0.dispatch(this, SLICE);
+      if (reason === EXIT_SHUTDOWN) throw this.bug("triple fault");
+      if (reason === EXIT_HALT) throw this.bug("HLT in the entry code");
+      if (reason !== EXIT_BUDGET && reason !== DISPATCH_SUSPENDED) throw this.bug(`the machine stopped for reason ${reason}`);
+    }
+    this.clock.cpuNs = this.clock.processNs();
+    this.clock.sliceStartNs = -1;
+  }
+
+  private nextRunnable(): Task | null {
+    let first: Task | null = null;
+    let after = false;
+    for (const task of this.tasks.values()) {
+      if (task.state === TASK_RUNNING) {
+        if (after) return task;
+        first ??= task;
+      }
+      if (task === this.current) after = true;
+    }
+    return first;
+  }
+
+  private wakeDue(now: number): void {
+    for (const task of this.tasks.values()) if (task.deadlineNs <= now) task.wakeUp();
+  }
+
+  private nextDeadline(): number {
+    let next = this.timers.next();
+    for (const task of this.tasks.values()) next = Math.min(next, task.deadlineNs);
+    return next;
+  }
+
+  /** Lets the host's event loop turn, until a task is woken or `ms` have passed. */
+  private hostTurn(ms: number): Promise<void> {
+    const host = globalThis as HostTimers;
+    return new Promise((resolve) => {
+      let timer: unknown;
+      const done = (): void => {
+        this.wakeHost = null;
+        if (timer !== undefined) host.clearTimeout?.(timer);
+        resolve();
+      };
+      // A wake-up between two turns has to end this one; with ms = 0 the turn itself is what is wanted.
+      if (ms > 0) this.wakeHost = done;
+      if (host.setTimeout !== undefined) timer = host.setTimeout(done, Math.max(0, Math.min(Math.ceil(ms), TIMER_MAX_MS)));
+      else if (ms <= 0) queueMicrotask(done);
+    });
+  }
+
+  /** A task has become runnable; called from its wait queue. */
+  taskWoken(): void {
+    this.wakeHost?.();
+  }
+
+  private exitStatus(): ExitStatus {
+    const task = this.exited;
+    const signal = task?.exitSignal ?? 0;
+    return {
+      status: signal === 0 ? (task?.exitCode ?? 0) : 128 + signal,
+      signal: signal === 0 ? null : signalName(signal),
+      timedOut: this.timedOut,
+      death: this.death,
+    };
+  }
+
+  /** Gives back what the kernel itself holds of guest RAM; only after run() has returned. */
+  shutdown(): void {
+    this.frames.release();
+  }
+
+  // --- reports
+
+  /** A line for the user about something that the guest's Linux would not have done. */
+  notice(line: string): void {
+    this.onNotice?.(line);
+  }
+
+  /** A notice that is said the first time only. */
+  noticeOnce(line: string): void {
+    if (this.noticed.has(line)) return;
+    this.noticed.add(line);
+    this.notice(line);
+  }
+
+  /** Once per call: the guest gets -ENOSYS for something that Linux has, or that nobody has. */
+  noticeMissing(row: SyscallRow | undefined, number: number): void {
+    this.noticeOnce(row === undefined ? `system call ${number | 0}: there is none, -ENOSYS` : `system call ${row.name} (${number}) is not built yet, -ENOSYS`);
+  }
+
+  traceSignal(task: Task, info: SignalInfo): void {
+    this.trace?.signal(task, info);
+  }
+
+  /** Remembers what the task is about to die of. */
+  recordDeath(task: Task, info: SignalInfo): void {
+    const { ip } = task.regs;
+    this.death = { signal: signalName(info.signal), code: info.code, ip, address: info.address ?? null, bytes: bytesAt(task, ip) };
+  }
+
+  /** Instructions retired since the machine's reset, entry code included. */
+  get instructions(): number {
+    return this.machine.registers.get(RETIRED);
+  }
+
+  /** /proc/meminfo */
+  memory(): { totalBytes: number; freeBytes: number } {
+    const { phys } = this.machine;
+    return { totalBytes: phys.bytes, freeBytes: phys.framesFree * 4096 };
+  }
+
+  /** /proc/cpuinfo */
+  cpuinfo(): string {
+    return [
+      "processor\t: 0", "vendor_id\t: GenuineIntel", "cpu family\t: 6", "model\t\t: 94", "model name\t: ring3 virtual x86-64 CPU",
+      "stepping\t: 3", "cpu MHz\t\t: 1000.000", "physical id\t: 0", "siblings\t: 1", "core id\t\t: 0", "cpu cores\t: 1", "apicid\t\t: 0",
+      "fpu\t\t: yes", "fpu_exception\t: yes", "cpuid level\t: 21", "wp\t\t: yes",
+      "flags\t\t: fpu de pse tsc msr pae mce cx8 apic sep pge cmov pat clflush mmx fxsr sse sse2 syscall nx lm pcid fsgsbase smep invpcid smap pti",
+      "bogomips\t: 2000.00", "clflush size\t: 64", "cache_alignment\t: 64", "address sizes\t: 40 bits physical, 48 bits virtual", "", "",
+    ].join("\n");
+  }
+}
+
+const INSTRUCTION_MAX = 15;
+
+/** The bytes of the instruction at `ip`, as far as they are mapped. */
+function bytesAt(task: Task, ip: number): Uint8Array {
+  const bytes: number[] = [];
+  for (let at = ip; at < ip + INSTRUCTION_MAX; at++) {
+    const pa = task.mm.addressSpace.translate(at, false);
+    if (pa < 0) break;
+    bytes.push(task.kernel.machine.phys.u8[pa]!);
+  }
+  return Uint8Array.from(bytes);
+}

@@ -1,0 +1,76 @@
+// Resource limits and usage (Linux kernel/sys.c).
+
+import { EINVAL, EPERM, ESRCH, Errno } from "../errno";
+import { RLIMIT_NOFILE, RLIM_INFINITY, RLIM_NLIMITS, type Limit } from "../limits";
+import type { Task } from "../task";
+import { NR_OPEN } from "../vfs/fd-table";
+
+const INFINITY_BITS = 2n ** 64n - 1n;
+
+//   struct rlimit64: u64 soft, u64 hard; all ones = no limit
+function fetchLimit(task: Task, address: number): Limit {
+  const value = (at: number): number => {
+    const bits = task.mm.getBig(at);
+    return bits === INFINITY_BITS ? RLIM_INFINITY : Number(bits);
+  };
+  return { soft: value(address), hard: value(address + 8) };
+}
+
+function storeLimit(task: Task, address: number, { soft, hard }: Limit): void {
+  const bits = (value: number): bigint => (value >= RLIM_INFINITY ? INFINITY_BITS : BigInt(value));
+  task.mm.putBig(address, bits(soft));
+  task.mm.putBig(address + 8, bits(hard));
+}
+
+function change(task: Task, resource: number, limit: Limit): void {
+  if (limit.soft > limit.hard) throw new Errno(EINVAL);
+  const { hard } = task.limits.get(resource);
+  if (resource === RLIMIT_NOFILE && limit.hard > NR_OPEN) throw new Errno(EPERM);
+  if (limit.hard > hard && task.creds.euid !== 0) throw new Errno(EPERM);
+  task.limits.set(resource, limit);
+}
+
+export function sysGetrlimit(task: Task, resource: number, address: number): number {
+  if (resource >= RLIM_NLIMITS) return -EINVAL;
+  storeLimit(task, address, task.limits.get(resource));
+  return 0;
+}
+
+export function sysSetrlimit(task: Task, resource: number, address: number): number {
+  const limit = fetchLimit(task, address);
+  if (resource >= RLIM_NLIMITS) return -EINVAL;
+  change(task, resource, limit);
+  return 0;
+}
+
+export function sysPrlimit64(task: Task, pid: number, resource: number, wanted: number, old: number): number {
+  if (resource >= RLIM_NLIMITS) return -EINVAL;
+  const limit = wanted === 0 ? null : fetchLimit(task, wanted);
+  const target = pid === 0 ? task : task.kernel.tasks.get(pid);
+  if (target === undefined) return -ESRCH;
+  const before = { ...target.limits.get(resource) };
+  if (limit !== null) change(target, resource, limit);
+  if (old !== 0) storeLimit(task, old, before);
+  return 0;
+}
+
+const RUSAGE_SELF = 0;
+const RUSAGE_CHILDREN = -1;
+const RUSAGE_THREAD = 1;
+//   struct rusage, 144 bytes: timeval utime, stime; then 14 longs: maxrss in KiB, ..., minflt at 64, ...
+const SIZEOF_RUSAGE = 144;
+
+export function sysGetrusage(task: Task, who: number, address: number): number {
+  if (who !== RUSAGE_SELF && who !== RUSAGE_CHILDREN && who !== RUSAGE_THREAD) return -EINVAL;
+  const bytes = new Uint8Array(SIZEOF_RUSAGE);
+  const view = new DataView(bytes.buffer);
+  if (who !== RUSAGE_CHILDREN) {
+    const ns = task.kernel.clock.processNs();
+    view.setUint32(0, Math.floor(ns / 1e9), true);
+    view.setUint32(8, Math.floor((ns % 1e9) / 1000), true);
+    view.setUint32(32, task.mm.peakResident * 4, true);
+    view.setUint32(64, task.kernel.pageFaults, true);
+  }
+  task.mm.copyToUser(address, bytes);
+  return 0;
+}

@@ -1,0 +1,156 @@
+// Clocks, sleeps and interval timers (Linux kernel/time/posix-timers.c, hrtimer.c, itimer.c).
+
+import { EINVAL, EOPNOTSUPP, EPERM, Errno } from "../errno";
+import {
+  CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID,
+  CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI, CLOCK_THREAD_CPUTIME_ID, TICK_NS, timespec,
+} from "../clock";
+import type { Task } from "../task";
+import type { Timespec } from "../uapi-stat";
+import { type Block, WaitQueue, block } from "../wait";
+
+const TIMER_ABSTIME = 1;
+const USER_HZ = 100;
+const SECONDS_MAX = 2 ** 63 / 1e9;
+
+/** A clock id of the kernel's own, or one that names a process's CPU clock (negative: ~pid << 3 | kind). */
+function now(task: Task, clock: number): Timespec {
+  const shown = task.kernel.clock.now(clock);
+  if (shown !== null) return shown;
+  if (clock < 0) {
+    const pid = ~(clock >> 3);
+    if ((clock & 3) !== 3 && (pid === 0 || pid === task.pid)) return timespec(task.kernel.clock.processNs());
+  }
+  throw new Errno(EINVAL);
+}
+
+export function sysClockGettime(task: Task, clock: number, address: number): number {
+  const { sec, nsec } = now(task, clock);
+  task.mm.putTimespec(address, sec, nsec);
+  return 0;
+}
+
+export function sysClockGetres(task: Task, clock: number, address: number): number {
+  now(task, clock);
+  const coarse = clock === CLOCK_REALTIME_COARSE || clock === CLOCK_MONOTONIC_COARSE;
+  if (address !== 0) task.mm.putTimespec(address, 0, coarse ? TICK_NS : 1);
+  return 0;
+}
+
+export function sysClockSettime(task: Task, clock: number, address: number): number {
+  if (clock !== CLOCK_REALTIME) return -EINVAL;
+  const sec = task.mm.getI64(address);
+  const nsec = task.mm.getI64(address + 8);
+  if (sec < 0 || nsec < 0 || nsec > 999_999_999 || sec > SECONDS_MAX) return -EINVAL;
+  if (task.creds.euid !== 0) return -EPERM;
+  task.kernel.clock.setRealtime({ sec, nsec });
+  return 0;
+}
+
+export function sysGettimeofday(task: Task, time: number, zone: number): number {
+  const { sec, nsec } = task.kernel.clock.realtime();
+  if (time !== 0) task.mm.putTimespec(time, sec, Math.floor(nsec / 1000));
+  if (zone !== 0) task.mm.putBig(zone, 0n);
+  return 0;
+}
+
+export function sysSettimeofday(task: Task, time: number, zone: number): number {
+  if (time === 0) return zone === 0 ? 0 : -EINVAL;
+  const sec = task.mm.getI64(time);
+  const usec = task.mm.getI64(time + 8);
+  if (sec < 0 || usec < 0 || usec > 999_999 || sec > SECONDS_MAX) return -EINVAL;
+  if (task.creds.euid !== 0) return -EPERM;
+  task.kernel.clock.setRealtime({ sec, nsec: usec * 1000 });
+  return 0;
+}
+
+export function sysTime(task: Task, address: number): number {
+  const { sec } = task.kernel.clock.realtime();
+  if (address !== 0) task.mm.putU64(address, sec);
+  return sec;
+}
+
+//   struct tms: i64 utime, stime, cutime, cstime in units of 1/100 s
+export function sysTimes(task: Task, address: number): number {
+  const { clock } = task.kernel;
+  if (address !== 0) {
+    const ticks = Math.floor((clock.processNs() * USER_HZ) / 1e9);
+    [ticks, 0, 0, 0].forEach((value, index) => task.mm.putU64(address + index * 8, value));
+  }
+  return Math.floor((clock.monotonicNs() * USER_HZ) / 1e9);
+}
+
+/** Sleeps until `deadlineNs`; a signal that arrives is fatal as yet, so nothing is ever left over to report. */
+function sleepUntil(task: Task, deadlineNs: number): number | Block {
+  task.progress = deadlineNs;
+  return task.kernel.clock.monotonicNs() >= deadlineNs ? 0 : block(new WaitQueue(), deadlineNs);
+}
+
+export function sysNanosleep(task: Task, request: number, _remaining: number): number | Block {
+  if (typeof task.progress === "number") return sleepUntil(task, task.progress);
+  return sleepUntil(task, task.kernel.clock.monotonicNs() + task.mm.getTimespecNs(request));
+}
+
+const sleepable = new Set([
+  CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI, CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM, CLOCK_PROCESS_CPUTIME_ID,
+]);
+const withoutSleep = new Set([CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE]);
+
+export function sysClockNanosleep(task: Task, clock: number, flags: number, request: number, _remaining: number): number | Block {
+  if (withoutSleep.has(clock)) return -EOPNOTSUPP;
+  if (clock === CLOCK_THREAD_CPUTIME_ID || !sleepable.has(clock)) return -EINVAL;
+  if (typeof task.progress === "number") return sleepUntil(task, task.progress);
+  const wanted = task.mm.getTimespecNs(request);
+  const kernelClock = task.kernel.clock;
+  // A CPU clock stands still while its only thread sleeps: relative to it, any sleep is for ever.
+  if (clock === CLOCK_PROCESS_CPUTIME_ID) return wanted === 0 ? 0 : block(new WaitQueue());
+  if ((flags & TIMER_ABSTIME) === 0) return sleepUntil(task, kernelClock.monotonicNs() + wanted);
+  if (clock === CLOCK_MONOTONIC || clock === CLOCK_BOOTTIME || clock === CLOCK_BOOTTIME_ALARM) return sleepUntil(task, wanted);
+  const sec = task.mm.getI64(request);
+  return sleepUntil(task, kernelClock.monotonicOfRealtime(sec, task.mm.getI64(request + 8)));
+}
+
+const ITIMER_REAL = 0;
+const ITIMER_PROF = 2;
+
+//   struct itimerval: timeval interval, timeval value, 8 + 8 bytes each
+function putItimerval(task: Task, address: number, left: { valueNs: number; intervalNs: number }): void {
+  const put = (at: number, ns: number): void => {
+    const { sec, nsec } = timespec(ns);
+    task.mm.putTimespec(at, sec, Math.floor(nsec / 1000));
+  };
+  put(address, left.intervalNs);
+  put(address + 16, left.valueNs);
+}
+
+function getTimevalNs(task: Task, address: number): number {
+  const sec = task.mm.getI64(address);
+  const usec = task.mm.getI64(address + 8);
+  if (sec < 0 || usec < 0 || usec > 999_999) throw new Errno(EINVAL);
+  return sec * 1e9 + usec * 1000;
+}
+
+export function sysGetitimer(task: Task, which: number, address: number): number {
+  if (which < ITIMER_REAL || which > ITIMER_PROF) return -EINVAL;
+  putItimerval(task, address, which === ITIMER_REAL ? task.kernel.timers.get(task) : { valueNs: 0, intervalNs: 0 });
+  return 0;
+}
+
+export function sysSetitimer(task: Task, which: number, value: number, old: number): number {
+  if (which < ITIMER_REAL || which > ITIMER_PROF) return -EINVAL;
+  const intervalNs = value === 0 ? 0 : getTimevalNs(task, value);
+  const valueNs = value === 0 ? 0 : getTimevalNs(task, value + 16);
+  if (which !== ITIMER_REAL && valueNs !== 0) {
+    task.kernel.noticeOnce("setitimer: only ITIMER_REAL is built, -EINVAL");
+    return -EINVAL;
+  }
+  const before = which === ITIMER_REAL ? task.kernel.timers.set(task, valueNs, intervalNs) : { valueNs: 0, intervalNs: 0 };
+  if (old !== 0) putItimerval(task, old, before);
+  return 0;
+}
+
+/** Answers the seconds that were left, rounded to the nearest but never to zero. */
+export function sysAlarm(task: Task, seconds: number): number {
+  const { valueNs } = task.kernel.timers.set(task, seconds * 1e9, 0);
+  return valueNs === 0 ? 0 : Math.max(1, Math.round(valueNs / 1e9));
+}

@@ -1,0 +1,112 @@
+// A task: one thread of the guest with all that the kernel keeps about it (Linux struct task_struct).
+// kernel.ts schedules it, entry-common.ts serves its calls, exec.ts gives it a program.
+
+import type { KernelStack } from "../ring0/kernel-stack";
+import type { PtRegs } from "../ring0/pt-regs";
+import type { Kernel } from "./kernel";
+import type { Limits } from "./limits";
+import type { Mm } from "./mm";
+import { SignalState } from "./signal";
+import type { Path } from "./vfs/dentry";
+import type { FdTable } from "./vfs/fd-table";
+import type { OpenFile } from "./vfs/file";
+import type { Block, WaitQueue } from "./wait";
+
+export const TASK_RUNNING = 0;
+export const TASK_SLEEPING = 1;
+export const TASK_DEAD = 2;
+
+export interface Credentials {
+  uid: number;
+  euid: number;
+  suid: number;
+  fsuid: number;
+  gid: number;
+  egid: number;
+  sgid: number;
+  fsgid: number;
+  groups: number[];
+}
+
+export class Task {
+  readonly tgid: number;
+  pgid: number;
+  sid: number;
+  comm = "";
+  /** The program as execve was given it. */
+  exePath = "";
+  exeFile: OpenFile | null = null;
+  state: typeof TASK_RUNNING | typeof TASK_SLEEPING | typeof TASK_DEAD = TASK_RUNNING;
+  /** How it ended: exit code, or the signal that killed it. */
+  exitCode = 0;
+  exitSignal = 0;
+  readonly signals = new SignalState();
+  /** What a call that slept keeps until it is run again, in a form of its own; null at the start of every call. */
+  progress: unknown = null;
+  /** A system call that slept is to be run again from pt_regs before the task goes on. */
+  callPending = false;
+  /** Does exit to user mode have work: signals, the end of the task? */
+  exitWork = false;
+  personality = 0;
+  nice = 0;
+  dumpable = 1;
+  noNewPrivs = false;
+  keepCapabilities = false;
+  parentDeathSignal = 0;
+  childSubreaper = 0;
+  timerSlackNs = 50_000;
+  clearChildTid = 0;
+  robustList = 0;
+  rseq: { address: number; length: number; signature: number } | null = null;
+  private queues: readonly WaitQueue[] = [];
+  /** CLOCK_MONOTONIC nanoseconds at which a sleep ends by itself. */
+  deadlineNs = Infinity;
+
+  constructor(
+    readonly kernel: Kernel,
+    readonly pid: number,
+    readonly ppid: number,
+    readonly stack: KernelStack,
+    public mm: Mm,
+    readonly files: FdTable,
+    readonly fs: { root: Path; cwd: Path; umask: number },
+    readonly creds: Credentials,
+    readonly limits: Limits,
+  ) {
+    this.tgid = pid;
+    this.pgid = pid;
+    this.sid = pid;
+  }
+
+  /** The user's registers as the last entry pushed them. */
+  get regs(): PtRegs {
+    return this.stack.regs;
+  }
+
+  /** Sleeps until a queue is woken or the deadline has passed. */
+  sleep(block: Block): void {
+    this.state = TASK_SLEEPING;
+    this.queues = block.queues;
+    this.deadlineNs = block.deadlineNs;
+    for (const queue of block.queues) queue.add(this);
+  }
+
+  /** Makes a sleeping task runnable; a host callback may call it at any time. */
+  wakeUp(): void {
+    if (this.state !== TASK_SLEEPING) return;
+    this.state = TASK_RUNNING;
+    for (const queue of this.queues) queue.remove(this);
+    this.queues = [];
+    this.deadlineNs = Infinity;
+    this.kernel.taskWoken();
+  }
+
+  /** The end: whatever the current hook does, the task does not return to user mode. */
+  die(exitCode: number, exitSignal: number): void {
+    if (this.state === TASK_DEAD) return;
+    this.wakeUp();
+    this.state = TASK_DEAD;
+    this.exitCode = exitCode;
+    this.exitSignal = exitSignal;
+  }
+}

@@ -1,0 +1,95 @@
+// Exceptions: from a vector to a page brought in or a signal (Linux arch/x86/kernel/traps.c, arch/x86/mm/fault.c).
+// Entered from host/ring0 (hypercall of the IDT stubs). Leaves to fault.ts or signal.ts, and back by IRETQ.
+
+import {
+  VECTOR_AC, VECTOR_BP, VECTOR_BR, VECTOR_DB, VECTOR_DE, VECTOR_GP, VECTOR_MF, VECTOR_NP, VECTOR_OF, VECTOR_PF, VECTOR_SS,
+  VECTOR_TS, VECTOR_UD, VECTOR_XM, PF_FETCH, PF_WRITE,
+} from "../../kernel/abi/vectors";
+import { CR2, FCW, FSW, MXCSR } from "../../kernel/abi/state";
+import type { Suspend } from "../ring0/hypercall";
+import type { PtRegs } from "../ring0/pt-regs";
+import { exitToUserMode } from "./entry-common";
+import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, type MemoryFault, faultIn } from "./fault";
+import type { Kernel } from "./kernel";
+import { OutOfMemory } from "./page-cache";
+import type { Task } from "./task";
+import {
+  BUS_ADRALN, FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND, FPE_INTDIV, ILL_ILLOPN, SEGV_MAPERR, SIGBUS, SIGFPE,
+  SIGILL, SIGSEGV, SIGTRAP, SI_KERNEL, TRAP_TRACE,
+} from "./uapi-signal";
+import { TASK_SIZE } from "./uapi-mman";
+
+/** The hook behind the exception stubs, for exceptions of user code. */
+export function doException(kernel: Kernel, task: Task, regs: PtRegs, vector: number, errorCode: number): void | Suspend {
+  if (vector === VECTOR_PF) pageFault(kernel, task, errorCode);
+  else {
+    const { signal, code, address } = signalOf(kernel, regs, vector);
+    kernel.signals.force(task, { signal, code, address });
+  }
+  return exitToUserMode(kernel, task);
+}
+
+function pageFault(kernel: Kernel, task: Task, errorCode: number): void {
+  kernel.pageFaults++;
+  const { registers } = kernel.machine;
+  const address = registers.get(CR2);
+  let fault: MemoryFault | null;
+  try {
+    if (address >= TASK_SIZE) fault = { signal: SIGSEGV, code: SEGV_MAPERR };
+    else fault = faultIn(task.mm, address, errorCode & PF_FETCH ? ACCESS_EXEC : errorCode & PF_WRITE ? ACCESS_WRITE : ACCESS_READ);
+  } catch (error) {
+    if (!(error instanceof OutOfMemory)) throw error;
+    kernel.killForMemory(task);
+    return;
+  }
+  if (fault !== null) kernel.signals.force(task, { signal: fault.signal, code: fault.code, address });
+}
+
+function signalOf(kernel: Kernel, regs: PtRegs, vector: number): { signal: number; code: number; address: number } {
+  const { ip } = regs;
+  switch (vector) {
+    case VECTOR_DE:
+      return { signal: SIGFPE, code: FPE_INTDIV, address: ip };
+    case VECTOR_DB:
+      return { signal: SIGTRAP, code: TRAP_TRACE, address: ip };
+    case VECTOR_BP:
+      return { signal: SIGTRAP, code: SI_KERNEL, address: 0 };
+    case VECTOR_UD:
+      return { signal: SIGILL, code: ILL_ILLOPN, address: ip };
+    case VECTOR_AC:
+      return { signal: SIGBUS, code: BUS_ADRALN, address: 0 };
+    case VECTOR_SS:
+    case VECTOR_NP:
+      return { signal: SIGBUS, code: SI_KERNEL, address: 0 };
+    case VECTOR_MF:
+      return { signal: SIGFPE, code: floatingPointCode(x87Exceptions(kernel)), address: ip };
+    case VECTOR_XM:
+      return { signal: SIGFPE, code: floatingPointCode(simdExceptions(kernel)), address: ip };
+    case VECTOR_OF:
+    case VECTOR_BR:
+    case VECTOR_TS:
+    case VECTOR_GP:
+      return { signal: SIGSEGV, code: SI_KERNEL, address: 0 };
+  }
+  throw new Error(`exception ${vector} from user code at 0x${ip.toString(16)}, which no handler of the kernel knows`);
+}
+
+/** Unmasked exceptions that are flagged: bits 0-5 are IE DE ZE OE UE PE in both control words. */
+function x87Exceptions(kernel: Kernel): number {
+  const { u16 } = kernel.machine.registers;
+  return u16[FSW >>> 1]! & ~u16[FCW >>> 1]! & 0x3f;
+}
+
+function simdExceptions(kernel: Kernel): number {
+  const mxcsr = kernel.machine.registers.lo(MXCSR);
+  return mxcsr & ~(mxcsr >>> 7) & 0x3f;
+}
+
+/** Linux fpu__exception_code: the first in this order. */
+function floatingPointCode(exceptions: number): number {
+  if (exceptions & 0x01) return FPE_FLTINV;
+  if (exceptions & 0x04) return FPE_FLTDIV;
+  if (exceptions & 0x08) return FPE_FLTOVF;
+  if (exceptions & 0x12) return FPE_FLTUND;
+  return exceptions & 0x20 ? FPE_FLTRES : 0;
+}

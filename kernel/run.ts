@@ -9,8 +9,8 @@ import {
   COUNT_BLOCK_DECODED, CPL, CPU_MODEL, CR0, CR4, EFER, EXIT_REASON, HALTED, MODE, MODE_16, MODE_32, MODE_64, PENDING_DEBUG, RAX, RETIRED, RFLAGS, RIP, SEG_BASE,
   SEG_CS, SHADOW, SLOT_CODE_PAGE, SLOT_ZERO, VENDOR, XCR0,
 } from "./abi/state";
-import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, EFER_LMA, FLAG_TF } from "./abi/bits";
-import { EXIT_BUDGET, EXIT_SHUTDOWN } from "./abi/exit-reasons";
+import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, EFER_LMA, FLAG_RF, FLAG_TF } from "./abi/bits";
+import { EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN } from "./abi/exit-reasons";
 import { deliver, deliverPending, eventWaits } from "./cpu/deliver";
 import { clearFault, faulted, raiseGP, raisePF } from "./cpu/fault";
 import { arithmeticFlags, getFlags, putFlags } from "./cpu/flags";
@@ -250,11 +250,15 @@ export function run(budget: i32): u32 {
       if (stateDirty) derive();
       clearRipChanged();
     }
+    if (load<u32>(CPU_BLOCK, HALTED)) return leaveRun(EXIT_HALT);
     if (budgetLeft <= 0) return leaveRun(EXIT_BUDGET);
 
-    const stepping = (load<u32>(CPU_BLOCK, RFLAGS) & FLAG_TF) != 0;
+    const flags = load<u32>(CPU_BLOCK, RFLAGS);
+    const stepping = (flags & FLAG_TF) != 0;
     const shadow = load<u32>(CPU_BLOCK, SHADOW);
-    let u = find(stepping || shadow != 0);
+    // RF lives for one instruction (SDM Vol. 3B 17.3.1.1).
+    if (flags & FLAG_RF) resumed = true;
+    let u = find(stepping || shadow != 0 || resumed);
     if (!u) {
       if (!deliver()) return leaveRun(EXIT_SHUTDOWN);
       clearRipChanged();
@@ -266,6 +270,10 @@ export function run(budget: i32): u32 {
     }
     setBudgetLeft(budgetLeft - load<i32>(u - UOP_SIZE));
     if (!execute(u)) return leaveRun(EXIT_SHUTDOWN);
+    if (resumed) {
+      resumed = false;
+      if (!faultedThisStep) store<u64>(CPU_BLOCK, load<u64>(CPU_BLOCK, RFLAGS) & ~(<u64>FLAG_RF), RFLAGS);
+    }
     if (shadow && load<u32>(CPU_BLOCK, SHADOW) == shadow) store<u32>(CPU_BLOCK, 0, SHADOW);
     if (stepping && !faultedThisStep) {
       store<u32>(CPU_BLOCK, load<u32>(CPU_BLOCK, PENDING_DEBUG) | 0x4000, PENDING_DEBUG); // DR6.BS
@@ -273,6 +281,8 @@ export function run(budget: i32): u32 {
   }
 }
 
+/** RF was set when the instruction began. */
+let resumed: bool = false;
 /** The instruction of the last execute() raised an event in place of completing. */
 let faultedThisStep: bool = false;
 
@@ -333,7 +343,7 @@ function execute(u: usize): bool {
       setBudgetLeft(budgetLeft - 1);
       return true;
     }
-    setBudgetLeft(budgetLeft - <i32>load<u8>(next, UOP_NTH));
+    setBudgetLeft(budgetLeft - left);
     u = next;
   }
 }

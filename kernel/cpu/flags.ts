@@ -88,6 +88,13 @@ export function flagsShift<T>(r: T, carry: u32, overflow: u32): void {
   fcf = carry;
 }
 
+/** Multiplication: CF = OF = whether the upper half is needed. SF and PF follow the low half, ZF and AF are clear (undefined in the SDM). */
+export function flagsMul<T>(r: T, wide: u32): void {
+  fres = sx<T>(r) | (<i64>u32(r == 0) << 8);
+  faux = 0;
+  fcf = wide;
+}
+
 /** CF and OF given, the others kept (rotates). */
 export function flagsCarryOverflow(carry: u32, overflow: u32): void {
   faux = (faux & 0x7fffffffffffffff) | (<i64>(overflow ^ carry) << 63);

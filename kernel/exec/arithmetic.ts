@@ -5,7 +5,7 @@ import { RAX, RDX } from "../abi/state";
 import { VECTOR_DE } from "../abi/vectors";
 import { raise, faulted } from "../cpu/fault";
 import {
-  flagsAdc, flagsAdd, flagsDec, flagsInc, flagsSbb, flagsShift, flagsSub, fcf, arithmeticFlags, setArithmeticFlags,
+  flagsAdc, flagsAdd, flagsDec, flagsInc, flagsMul, flagsSbb, flagsSub, fcf, sx,
 } from "../cpu/flags";
 import { opsize, readRm } from "../decode/uop";
 
@@ -58,6 +58,8 @@ export function NEG<T>(a: T): T {
 }
 
 /** High half of the unsigned product. */
+// @ts-ignore: decorator
+@inline
 export function mulHigh(a: u64, b: u64): u64 {
   const al = a & 0xffffffff;
   const ah = a >> 32;
@@ -70,36 +72,33 @@ export function mulHigh(a: u64, b: u64): u64 {
 }
 
 /** High half of the signed product. */
+// @ts-ignore: decorator
+@inline
 export function mulHighSigned(a: i64, b: i64): i64 {
   return <i64>(mulHigh(<u64>a, <u64>b) - (<u64>(a >> 63) & <u64>b) - (<u64>(b >> 63) & <u64>a));
 }
 
-/** CF and OF tell whether the upper half is needed; SF, ZF, AF, PF are undefined: SF and PF follow the low half, AF and ZF are 0. */
-function flagsMul<T>(low: T, wide: bool): void {
-  flagsShift<T>(low, wide ? 1 : 0, wide ? 1 : 0);
-  setArithmeticFlags(arithmeticFlags() & ~0x50);
-}
-
 export function IMUL<T>(a: T, b: T): T {
+  const r: T = a * b;
+  let wide: u32 = 0;
   if (sizeof<T>() == 8) {
-    const r = <i64>a * <i64>b;
-    const h = mulHighSigned(<i64>a, <i64>b);
-    flagsMul<u64>(<u64>r, h != r >> 63);
-    return <T>r;
-  }
-  if (sizeof<T>() == 4) {
-    const r = <i64><i32>a * <i64><i32>b;
-    flagsMul<u32>(<u32>r, r != <i64><i32>r);
-    return <T>r;
-  }
-  const r = <i32><i16>a * <i32><i16>b;
-  flagsMul<u16>(<u16>r, r != <i32><i16>r);
-  return <T>r;
+    // Operands of 32 bits, the common case, need no high half.
+    if (<i64><i32>a != <i64>a || <i64><i32>b != <i64>b) wide = u32(mulHighSigned(<i64>a, <i64>b) != <i64>r >> 63);
+  } else wide = u32(sx<T>(a) * sx<T>(b) != sx<T>(r));
+  flagsMul<T>(r, wide);
+  return r;
 }
 
 /** IMUL r, r/m, imm. */
 export function IMUL3<T>(b: T, i: u64): T {
-  return IMUL<T>(b, <T>i);
+  const c = <T>i;
+  const r: T = b * c;
+  let wide: u32 = 0;
+  if (sizeof<T>() == 8) {
+    if (<i64><i32>b != <i64>b) wide = u32(mulHighSigned(<i64>b, <i64>c) != <i64>r >> 63);
+  } else wide = u32(sx<T>(b) * sx<T>(c) != sx<T>(r));
+  flagsMul<T>(r, wide);
+  return r;
 }
 
 /** MUL r/m: rDX:rAX = rAX * r/m, AX = AL * r/m8. */
@@ -110,7 +109,7 @@ export function MUL(u: usize): void {
       if (faulted) return;
       const r = <u32>load<u8>(CPU_BLOCK, RAX) * <u32>b;
       store<u16>(CPU_BLOCK, <u16>r, RAX);
-      flagsMul<u8>(<u8>r, r > 0xff);
+      flagsMul<u8>(<u8>r, u32(r > 0xff));
       return;
     }
     case 2: {
@@ -119,7 +118,7 @@ export function MUL(u: usize): void {
       const r = <u32>load<u16>(CPU_BLOCK, RAX) * <u32>b;
       store<u16>(CPU_BLOCK, <u16>r, RAX);
       store<u16>(CPU_BLOCK, <u16>(r >> 16), RDX);
-      flagsMul<u16>(<u16>r, r > 0xffff);
+      flagsMul<u16>(<u16>r, u32(r > 0xffff));
       return;
     }
     case 4: {
@@ -128,7 +127,7 @@ export function MUL(u: usize): void {
       const r = <u64>load<u32>(CPU_BLOCK, RAX) * <u64>b;
       store<u64>(CPU_BLOCK, r & 0xffffffff, RAX);
       store<u64>(CPU_BLOCK, r >> 32, RDX);
-      flagsMul<u32>(<u32>r, r > 0xffffffff);
+      flagsMul<u32>(<u32>r, u32(r > 0xffffffff));
       return;
     }
     default: {
@@ -138,7 +137,7 @@ export function MUL(u: usize): void {
       const high = mulHigh(a, b);
       store<u64>(CPU_BLOCK, a * b, RAX);
       store<u64>(CPU_BLOCK, high, RDX);
-      flagsMul<u64>(a * b, high != 0);
+      flagsMul<u64>(a * b, u32(high != 0));
     }
   }
 }
@@ -151,7 +150,7 @@ export function IMUL1(u: usize): void {
       if (faulted) return;
       const r = <i32>load<i8>(CPU_BLOCK, RAX) * <i32><i8>b;
       store<u16>(CPU_BLOCK, <u16>r, RAX);
-      flagsMul<u8>(<u8>r, r != <i32><i8>r);
+      flagsMul<u8>(<u8>r, u32(r != <i32><i8>r));
       return;
     }
     case 2: {
@@ -160,7 +159,7 @@ export function IMUL1(u: usize): void {
       const r = <i32>load<i16>(CPU_BLOCK, RAX) * <i32><i16>b;
       store<u16>(CPU_BLOCK, <u16>r, RAX);
       store<u16>(CPU_BLOCK, <u16>(r >> 16), RDX);
-      flagsMul<u16>(<u16>r, r != <i32><i16>r);
+      flagsMul<u16>(<u16>r, u32(r != <i32><i16>r));
       return;
     }
     case 4: {
@@ -169,7 +168,7 @@ export function IMUL1(u: usize): void {
       const r = <i64>load<i32>(CPU_BLOCK, RAX) * <i64><i32>b;
       store<u64>(CPU_BLOCK, <u64>r & 0xffffffff, RAX);
       store<u64>(CPU_BLOCK, <u64>r >> 32, RDX);
-      flagsMul<u32>(<u32>r, r != <i64><i32>r);
+      flagsMul<u32>(<u32>r, u32(r != <i64><i32>r));
       return;
     }
     default: {
@@ -180,7 +179,7 @@ export function IMUL1(u: usize): void {
       const low = a * <i64>b;
       store<i64>(CPU_BLOCK, low, RAX);
       store<i64>(CPU_BLOCK, high, RDX);
-      flagsMul<u64>(<u64>low, high != low >> 63);
+      flagsMul<u64>(<u64>low, u32(high != low >> 63));
     }
   }
 }

@@ -265,7 +265,8 @@ export function oddSeries(alternating: bool): void {
 
 /** w = 1 - f; for f = 0 the largest number below one, so that the result stays inexact. */
 export function oneMinusFraction(): void {
-  setW(0, -1, ~fHi, ~fLo);
+  if ((fHi | fLo) == 0) setW(0, -1, ~(0 as u64), ~(0 as u64));
+  else setW(0, -1, -fHi - u64(fLo != 0), -fLo);
   const n = clz(wHi);
   if (n == 0) return;
   wHi = (wHi << n) | (wLo >> (64 - n));

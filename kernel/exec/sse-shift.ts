@@ -5,7 +5,7 @@ function shiftLeft16(a: v128, count: u64): v128 {
   return count > 15 ? i64x2.splat(0) : i16x8.shl(a, <i32>count);
 }
 
-function shiftLeft32(a: v128, count: u64): v128 {
+export function shiftLeft32(a: v128, count: u64): v128 {
   return count > 31 ? i64x2.splat(0) : i32x4.shl(a, <i32>count);
 }
 
@@ -17,11 +17,11 @@ function shiftRight16(a: v128, count: u64): v128 {
   return count > 15 ? i64x2.splat(0) : i16x8.shr_u(a, <i32>count);
 }
 
-function shiftRight32(a: v128, count: u64): v128 {
+export function shiftRight32(a: v128, count: u64): v128 {
   return count > 31 ? i64x2.splat(0) : i32x4.shr_u(a, <i32>count);
 }
 
-function shiftRight64(a: v128, count: u64): v128 {
+export function shiftRight64(a: v128, count: u64): v128 {
   return count > 63 ? i64x2.splat(0) : i64x2.shr_u(a, <i32>count);
 }
 

@@ -57,7 +57,7 @@ function fields(i: u64): u32 {
 }
 
 /** Byte selectors that move doubleword field(k) of `i` to place k. */
-function doublewordSelectors(i: u64): v128 {
+export function doublewordSelectors(i: u64): v128 {
   const each = v128.swizzle(i32x4.splat(fields(i)), i8x16(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3));
   return i8x16.add(i32x4.shl(each, 2), i32x4.splat(0x03020100));
 }

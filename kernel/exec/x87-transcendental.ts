@@ -3,7 +3,7 @@
 
 import {
   aClass, aExp, aSig, aSign, bClass, bExp, bSig, bSign, beginOperation, CLASS_FINITE, CLASS_INFINITY, CLASS_ZERO, denormalStops, f80SignExponent,
-  fpFlags, invalid, nanOfOneF80, nanOfTwoF80, PE, resultInfinity, resultZero, roundAndPackF80, unpackF80, unpackF80A, ZE, zClass, zExp, zHi, zLo,
+  fpFlags, invalid, nanOfOneF80, nanOfTwoF80, PE, UE, resultInfinity, resultZero, roundAndPackF80, unpackF80, unpackF80A, ZE, zClass, zExp, zHi, zLo,
   zSign, resultFinite,
 } from "./softfloat";
 import { copyOperand, normalise } from "./softfloat-arithmetic";
@@ -38,6 +38,19 @@ function finish(): u64 {
   }
   return roundAndPackF80(64);
 }
+
+/** z as it stands, exact or not, reported as inexact: what the chip makes of arguments so small that f(x) is x to all its bits. */
+function finishTiny(): u64 {
+  const tiny = zExp < -16382;
+  zClass = CLASS_FINITE;
+  const sig = roundAndPackF80(64);
+  fpFlags |= tiny ? UE | PE : PE;
+  return sig;
+}
+
+/** Exponents below which the chip returns x for sine and 1 for cosine; x for tangent and arc tangent (measured). */
+const TINY_SINE: i32 = -68;
+const TINY_TANGENT: i32 = -33;
 
 // --- sine, cosine, tangent ------------------------------------------------------------------------------------------------------
 
@@ -104,6 +117,11 @@ function cosineOfReduced(): void {
 
 /** Sine of b (`turn` = 0) or cosine (`turn` = 1), from the reduced argument. */
 function packSine(turn: u32): u64 {
+  if (rExp < TINY_SINE) {
+    if (turn == 0) setZ(bSign, bExp, bSig, 0);
+    else setZ(0, 0, INTEGER_BIT, 0);
+    return finishTiny();
+  }
   const q = (quadrant + turn) & 3;
   if ((q & 1) != 0) cosineOfReduced();
   else sineOfReduced();
@@ -113,6 +131,10 @@ function packSine(turn: u32): u64 {
 }
 
 function packTangent(): u64 {
+  if (rExp < TINY_TANGENT && quadrant == 0) {
+    setZ(bSign, bExp, bSig, 0);
+    return finishTiny();
+  }
   cosineOfReduced();
   const cHi = zHi;
   const cLo = zLo;
@@ -254,12 +276,12 @@ function arcTangent(): u64 {
     quarterPi(4);
   } else if (bClass == CLASS_INFINITY) quarterPi(aClass != CLASS_INFINITY ? 2 : aSign != 0 ? 3 : 1);
   else if (aClass == CLASS_ZERO) quarterPi(2);
-  else arcTangentFinite();
+  else return arcTangentFinite();
   zSign = bSign;
   return finish();
 }
 
-function arcTangentFinite(): void {
+function arcTangentFinite(): u64 {
   const steep = bExp > aExp || (bExp == aExp && bSig > aSig);
   if (steep) {
     setZ(0, aExp, aSig, 0);
@@ -269,6 +291,10 @@ function arcTangentFinite(): void {
     setW(0, aExp, aSig, 0);
   }
   divideByW();
+  if (!steep && aSign == 0 && zExp < TINY_TANGENT) {
+    zSign = bSign;
+    return finishTiny();
+  }
   arcTangentOfRatio();
   if (steep) {
     // pi/2 - z, or pi/2 + z in the left half plane
@@ -282,6 +308,8 @@ function arcTangentFinite(): void {
     quarterPi(4);
     addW();
   }
+  zSign = bSign;
+  return finish();
 }
 
 /** z = arctan z for 0 < z <= 1: arctan z = arctan c + arctan((z - c)/(1 + z c)), c the nearest k/16. */
@@ -374,7 +402,7 @@ function logarithm(): void {
   addW();
 }
 
-/** z = z * b, the finite end of both logarithms; exact when the logarithm is an integer. */
+/** z = z * b, the finite end of both logarithms; `exact` when the logarithm is an integer. The chip reports even that as inexact. */
 function timesB(exact: bool): u64 {
   if (zHi == 0) resultZero(zSign ^ bSign);
   else {
@@ -383,7 +411,9 @@ function timesB(exact: bool): u64 {
     zClass = CLASS_FINITE;
     if (!exact) zLo |= 1;
   }
-  return roundAndPackF80(64);
+  const sig = roundAndPackF80(64);
+  if (exact) fpFlags |= (f80SignExponent & 0x7fff) == 0 && sig != 0 ? UE | PE : PE;
+  return sig;
 }
 
 /** b * log2 a. */
@@ -435,8 +465,7 @@ export function FYL2XP1(u: usize): void {
 }
 
 function yLog2XPlus1(): u64 {
-  const tooLow = aSign != 0 && (aClass == CLASS_INFINITY || (aClass == CLASS_FINITE && aExp >= 0));
-  if (tooLow || (aClass == CLASS_INFINITY && bClass == CLASS_ZERO) || (aClass == CLASS_ZERO && bClass == CLASS_INFINITY)) {
+  if ((aClass == CLASS_INFINITY && aSign != 0) || (aClass == CLASS_INFINITY && bClass == CLASS_ZERO) || (aClass == CLASS_ZERO && bClass == CLASS_INFINITY)) {
     invalid();
     return roundAndPackF80(64);
   }
@@ -448,6 +477,12 @@ function yLog2XPlus1(): u64 {
   }
   if (aClass == CLASS_ZERO || bClass == CLASS_ZERO) {
     resultZero(sign);
+    return roundAndPackF80(64);
+  }
+  if (aSign != 0 && aExp >= 0) {
+    // No logarithm. The SDM leaves the result open; the chip returns ST(0) as inexact.
+    fpFlags |= PE;
+    resultFinite(aSign, aExp, aSig, 0);
     return roundAndPackF80(64);
   }
   if (aExp < -2) {
@@ -488,11 +523,11 @@ export function F2XM1(u: usize): void {
 function powerOfTwoMinus1(): u64 {
   const minusOne = bSign != 0 && bClass == CLASS_FINITE && bExp == 0 && bSig == INTEGER_BIT;
   if (bClass == CLASS_INFINITY && bSign != 0) resultFinite(1, 0, INTEGER_BIT, 0);
-  else if (minusOne) resultFinite(1, -1, INTEGER_BIT, 0);
   else if (bClass != CLASS_FINITE) copyOperand();
   else if (bExp >= 0) {
     // 1 gives 1. Beyond, the SDM leaves the result open; the chip returns the operand as inexact.
-    copyOperand();
+    if (minusOne) resultFinite(1, -1, INTEGER_BIT, 0);
+    else copyOperand();
     fpFlags |= PE;
   } else {
     setZ(bSign, bExp, bSig, 0);

@@ -2,10 +2,12 @@
 
 import { controlCases } from "./hot-control";
 import { hotRows, sameAs32, type Form } from "./hot";
-import { expand, functionsOf, inlined, isRaw, parameter, type Operation } from "./operations";
+import { expand, functionsOf, inlined, isRaw, parameter, type Names, type Operation } from "./operations";
 import type { Instance } from "./tables";
 
 const NONE = 0xffff;
+/** Names that exec() has itself: locals, and imports of the template. */
+const IN_EXEC = new Set(["fres", "faux", "fcf", "sx", "msb", "CPU_BLOCK", "RAX", "RBP", "RCX", "RDX", "RSP", "SLOT_CODE_PAGE", "SLOT_EA", "SLOT_RMW", "SEG_BASE", "RIP", "a", "b", "i", "r"]);
 const BITS: Record<string, number> = { u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, u64: 8, i64: 8, f64: 8, v128: 16 };
 
 interface HotCase {
@@ -20,7 +22,13 @@ export class Hot {
   readonly cold: number;
   readonly missing: string[] = [];
 
-  constructor(private readonly operations: Map<string, Operation>, private readonly macros: Map<string, Operation>) {
+  /** Module (as seen from kernel/exec) -> names that inlined bodies use. */
+  private readonly used = new Map<string, Set<string>>();
+
+  constructor(
+    private readonly operations: Map<string, Operation>, private readonly macros: Map<string, Operation>,
+    private readonly names: (file: string) => Names,
+  ) {
     for (const row of hotRows) for (const size of row.sizes) for (const form of row.forms) this.add(row.fn, size, form);
     this.cold = this.cases.length;
   }
@@ -48,6 +56,7 @@ export class Hot {
     const { a, b, r } = this.types(op, type);
     let body = inlined(op, type, this.macros).replace(/\bbail\(\);/g, "{ bailed = true; }");
     const bails = body.includes("bailed");
+    this.noteNames(body, op.file);
     if (op.result !== "void" && /^r_ = \w+;$/.test(body)) body = body.trim();
     const memory = form === "rr" ? "" : `$EA $TLB(${form === "mr" || form === "ms" ? "WRITE" : "READ"}, ${BITS[form === "rm" ? b : form === "ms" ? r : a]})`;
     const first = a && `const a: ${a} = load<${a}>(${form === "mr" || form === "mx" ? "p" : "load<u32>(u, 4)"});`;
@@ -61,6 +70,14 @@ export class Hot {
       else write = `store<${r}>(load<u32>(u, 4), r_);`;
     }
     return `${memory} ${first} ${second} ${third} ${result} ${bails ? "let bailed = false;" : ""} ${body} ${bails ? "if (bailed) break;" : ""} ${write} $NEXT`;
+  }
+
+  private noteNames(body: string, file: string): void {
+    const { own, imported } = this.names(file);
+    for (const [name] of body.matchAll(/\b[A-Za-z_]\w*\b/g)) {
+      const from = own.has(name) ? `./${file.replace(".ts", "")}` : imported.get(name);
+      if (from && !this.macros.has(name) && !IN_EXEC.has(name)) this.used.set(from, (this.used.get(from) ?? new Set()).add(name));
+    }
   }
 
   private slowText(op: Operation, type: string, form: Form): string {
@@ -111,8 +128,6 @@ import { CPU_BLOCK } from "../../kernel/abi/layout";
 import { RAX, RBP, RCX, RDX, RSP, SLOT_CODE_PAGE, SLOT_EA, SLOT_RMW, SEG_BASE, RIP } from "../../kernel/abi/state";
 import { fres as fresGlobal, faux as fauxGlobal, fcf as fcfGlobal, sx, msb } from "../../kernel/cpu/flags";
 import { tlb as tlbGlobal } from "../../kernel/mmu/tlb";
-import { sseFast, sseNative } from "../../kernel/exec/sse-fast-path";
-import { countOf } from "../../kernel/exec/shift";
 import { budgetLeft, setBudgetLeft, setLeaveReason, LEAVE_SLOW, LEAVE_BUDGET, LEAVE_LOOKUP } from "../../kernel/exec/leave";
 ${this.imports()}
 
@@ -168,7 +183,10 @@ ${cases}
   }
 
   private imports(): string {
-    return "";
+    return [...this.used].map(([from, names]) => {
+      const path = from.startsWith("../") ? `../../kernel/${from.slice(3)}` : `../../kernel/exec/${from.slice(2)}`;
+      return `import { ${[...names].join(", ")} } from "${path}";`;
+    }).join("\n");
   }
 
   private spell(text: string): string {

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { rows } from "../decode/rows";
 import { flagMacros, Hot } from "./exec";
-import { readOperations } from "./operations";
+import { namesOf, readOperations } from "./operations";
 import { Tables } from "./tables";
 
 /** Feature names and numbers: `export const FEATURE_SSE2: u32 = 7` of kernel/cpu/cpuid.ts. */
@@ -18,7 +18,7 @@ export function generate(root: string): void {
   const read = (path: string) => readFileSync(join(root, path), "utf8");
   const operations = readOperations(join(root, "kernel/exec"));
   const tables = new Tables(rows, operations, featuresOf(read("kernel/cpu/cpuid-features.ts")));
-  const hot = new Hot(operations, flagMacros(read("kernel/cpu/flags.ts")));
+  const hot = new Hot(operations, flagMacros(read("kernel/cpu/flags.ts")), (file) => namesOf(read(join("kernel/exec", file))));
   const missing = [...new Set([...tables.missing, ...hot.missing])];
   if (missing.length) console.error(`rows without an operation: ${missing.join(" ")}`);
   mkdirSync(join(root, "build/kernel"), { recursive: true });

@@ -10,6 +10,12 @@ export interface Parameter {
   type: string;
 }
 
+/** Where the names that a source file uses come from: its own functions, and its imports. */
+export interface Names {
+  own: Set<string>;
+  imported: Map<string, string>;
+}
+
 export interface Operation {
   name: string;
   generic: boolean;
@@ -52,6 +58,15 @@ export function functionsOf(source: string, file: string): Operation[] {
     });
   }
   return found;
+}
+
+export function namesOf(source: string): Names {
+  const imported = new Map<string, string>();
+  for (const m of source.matchAll(/import \{([^}]*)\} from "([^"]+)"/g)) {
+    for (const name of m[1].split(",").map((n) => n.trim()).filter(Boolean)) imported.set(name, m[2]);
+  }
+  const own = new Set([...source.matchAll(/^(?:export )?(?:function|const|let) (\w+)/gm)].map((m) => m[1]));
+  return { own, imported };
 }
 
 export function readOperations(folder: string): Map<string, Operation> {

@@ -4,11 +4,6 @@
 //   sp ->  argc | argv[0] ... NULL | envp[0] ... NULL | auxv: pairs of u64 ... AT_NULL 0 | padding
 //          16 random bytes | "x86_64" | padding | argv strings | envp strings | path of the program | 8 zeros <- stack top
 
-import {
-  FEATURE_APIC, FEATURE_CLFSH, FEATURE_CMOV, FEATURE_CX8, FEATURE_DE, FEATURE_FPU, FEATURE_FXSR, FEATURE_MCE, FEATURE_MMX,
-  FEATURE_MSR, FEATURE_PAE, FEATURE_PAT, FEATURE_PGE, FEATURE_PSE, FEATURE_SEP, FEATURE_SSE, FEATURE_SSE2, FEATURE_TSC,
-} from "../../kernel/abi/cpuid";
-
 export const AT_NULL = 0;
 export const AT_PHDR = 3;
 export const AT_PHENT = 4;
@@ -31,11 +26,12 @@ export const AT_EXECFN = 31;
 export const AT_SYSINFO_EHDR = 33;
 export const AT_MINSIGSTKSZ = 51;
 
-/** CPUID.1:EDX of the machine's model. */
-const hwcap = [
-  FEATURE_FPU, FEATURE_DE, FEATURE_PSE, FEATURE_TSC, FEATURE_MSR, FEATURE_PAE, FEATURE_MCE, FEATURE_CX8, FEATURE_APIC, FEATURE_SEP,
-  FEATURE_PGE, FEATURE_CMOV, FEATURE_PAT, FEATURE_CLFSH, FEATURE_MMX, FEATURE_FXSR, FEATURE_SSE, FEATURE_SSE2,
-].reduce((word, feature) => word + 2 ** (feature % 32), 0);
+/** CPUID.1:EDX of the machine (kernel/cpu/cpuid.ts): a test holds the two against each other. */
+const hwcapBits = {
+  FPU: 0, DE: 2, PSE: 3, TSC: 4, MSR: 5, PAE: 6, MCE: 7, CX8: 8, APIC: 9, SEP: 11, PGE: 13, CMOV: 15, PAT: 16, CLFSH: 19, MMX: 23, FXSR: 24,
+  SSE: 25, SSE2: 26,
+};
+export const HWCAP = Object.values(hwcapBits).reduce((word, bit) => word + 2 ** bit, 0);
 /** HWCAP2_FSGSBASE: CR4.FSGSBASE is set. */
 const HWCAP2 = 2;
 /** sizeof(rt_sigframe) with alignment, and the 512 bytes of FXSAVE (Linux get_sigframe_size, without XSAVE). */
@@ -61,7 +57,7 @@ export interface AuxiliaryValues {
 /** The vector in Linux's order, AT_NULL included. */
 export function auxiliaryVector(v: AuxiliaryValues): [number, number][] {
   const vector: [number, number][] = [
-    [AT_MINSIGSTKSZ, MIN_SIGNAL_STACK], [AT_HWCAP, hwcap], [AT_PAGESZ, 4096], [AT_CLKTCK, USER_HZ], [AT_PHDR, v.phdr], [AT_PHENT, 56],
+    [AT_MINSIGSTKSZ, MIN_SIGNAL_STACK], [AT_HWCAP, HWCAP], [AT_PAGESZ, 4096], [AT_CLKTCK, USER_HZ], [AT_PHDR, v.phdr], [AT_PHENT, 56],
     [AT_PHNUM, v.phnum], [AT_BASE, v.base], [AT_FLAGS, 0], [AT_ENTRY, v.entry], [AT_UID, v.uid], [AT_EUID, v.euid], [AT_GID, v.gid],
     [AT_EGID, v.egid], [AT_SECURE, 0], [AT_RANDOM, v.random], [AT_HWCAP2, HWCAP2], [AT_EXECFN, v.execfn], [AT_PLATFORM, v.platform],
     [AT_NULL, 0],

@@ -4,6 +4,7 @@
 import { ExecError } from "./linux/exec";
 import { type Death, Kernel, type KernelOptions } from "./linux/kernel";
 import { EACCES, ENOENT, ENOTDIR, Errno } from "./linux/errno";
+import { syscallRows } from "./linux/syscall-table";
 import type { InputStream, OutputStream } from "./linux/vfs/streams";
 import { Machine } from "./machine/machine";
 
@@ -12,7 +13,14 @@ export { Machine, type MachineOptions } from "./machine/machine";
 export type { SyscallEvent } from "./linux/strace";
 export type { InputStream, OutputStream } from "./linux/vfs/streams";
 export type { HostDirectory, HostStat } from "./linux/vfs/host-directory";
+export type { FileSystemStatistics, Timespec } from "./linux/uapi-stat";
 export type { HostClock } from "./linux/clock";
+export { Crossing, type CrossingFrame, type CrossingListener, type CrossingState, type CrossingStep } from "./ring0/crossing";
+
+/** Number of a system call by its name, undefined when x86-64 Linux has none of that name. */
+export function syscallNumber(name: string): number | undefined {
+  return syscallRows.find((row) => row.name === name)?.number;
+}
 
 /**
  * Texts that the guest sees (args, env, paths) are byte strings: one char a byte. For other than ASCII encode as UTF-8 first.
@@ -57,6 +65,8 @@ export interface RunOptions {
   onNotice?: (line: string) => void;
   /** Each system call as a line of strace's. */
   strace?: (line: string) => void;
+  /** Is given the kernel when the program is loaded and nothing of it has run: for tracers (Crossing). */
+  onBoot?: (kernel: Kernel) => void;
   /** The compiled machine, for an embedder that keeps it elsewhere than in the bundle. */
   module?: BufferSource | WebAssembly.Module;
   clock?: KernelOptions["clock"];
@@ -123,6 +133,7 @@ export async function run(program: Uint8Array, options: RunOptions = {}): Promis
     if (error instanceof Errno) throw programError(error);
     throw error;
   }
+  options.onBoot?.(kernel);
   const status = await kernel.run(options.timeoutMs);
   kernel.shutdown();
   return {

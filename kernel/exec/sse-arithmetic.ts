@@ -2,8 +2,10 @@
 // that exec() inlines: Wasm's arithmetic under the tests of sse-fast-path.ts, which leaves for NAME by bail().
 
 import {
-  bail, denormal32x4, denormal64x2, exactZero32x4, exactZero64x2, F32_MAX, F32_MIN_NORMAL, F64_MAX, F64_MIN_NORMAL, finite32x4,
-  finite64x2, normal32x4, normal64x2, odd32, odd64, plain32x4, plain64x2, small32, small64, sseFast, unbounded32, unbounded64,
+  bail, denormal32x4, denormal64x2, exactZero32x4, exactZero64x2, F32_MAX, F32_MIN_NORMAL, F64_MAX, F64_MIN_NORMAL,
+  finite32x4, finite64x2, normal32x4, normal64x2, odd32, odd64, plain32x4, plain64x2, productRounds64,
+  productRounds64x2, small32, small64, sseFast, sseNative, sumRounds32, sumRounds64, sumRounds64x2, unbounded32,
+  unbounded64,
 } from "./sse-fast-path";
 import {
   full32, full32x4, full64, full64x2, OPERATION_ADD, OPERATION_DIV, OPERATION_MAX, OPERATION_MIN, OPERATION_MUL, OPERATION_SQRT,
@@ -15,9 +17,9 @@ export function ADDSD(a: f64, b: f64): f64 {
 }
 
 export function ADDSD_fast(a: f64, b: f64): f64 {
-  if (!sseFast || odd64(a) || odd64(b)) bail();
+  if (odd64(a) || odd64(b)) bail();
   const r = a + b;
-  if (unbounded64(r)) bail();
+  if (unbounded64(r) || (!sseFast && (!sseNative || sumRounds64(a, b, r)))) bail();
   return r;
 }
 
@@ -26,9 +28,9 @@ export function ADDSS(a: f32, b: f32): f32 {
 }
 
 export function ADDSS_fast(a: f32, b: f32): f32 {
-  if (!sseFast || odd32(a) || odd32(b)) bail();
+  if (odd32(a) || odd32(b)) bail();
   const r = a + b;
-  if (unbounded32(r)) bail();
+  if (unbounded32(r) || (!sseFast && (!sseNative || sumRounds32(a, b, r)))) bail();
   return r;
 }
 
@@ -37,9 +39,10 @@ export function ADDPD(a: v128, b: v128): v128 {
 }
 
 export function ADDPD_fast(a: v128, b: v128): v128 {
-  if (!sseFast || v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
+  if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
   const r = f64x2.add(a, b);
   if (!i64x2.all_true(finite64x2(r))) bail();
+  if (!sseFast && (!sseNative || sumRounds64x2(a, b, r))) bail();
   return r;
 }
 
@@ -59,9 +62,9 @@ export function SUBSD(a: f64, b: f64): f64 {
 }
 
 export function SUBSD_fast(a: f64, b: f64): f64 {
-  if (!sseFast || odd64(a) || odd64(b)) bail();
+  if (odd64(a) || odd64(b)) bail();
   const r = a - b;
-  if (unbounded64(r)) bail();
+  if (unbounded64(r) || (!sseFast && (!sseNative || sumRounds64(a, -b, r)))) bail();
   return r;
 }
 
@@ -70,9 +73,9 @@ export function SUBSS(a: f32, b: f32): f32 {
 }
 
 export function SUBSS_fast(a: f32, b: f32): f32 {
-  if (!sseFast || odd32(a) || odd32(b)) bail();
+  if (odd32(a) || odd32(b)) bail();
   const r = a - b;
-  if (unbounded32(r)) bail();
+  if (unbounded32(r) || (!sseFast && (!sseNative || sumRounds32(a, -b, r)))) bail();
   return r;
 }
 
@@ -81,9 +84,10 @@ export function SUBPD(a: v128, b: v128): v128 {
 }
 
 export function SUBPD_fast(a: v128, b: v128): v128 {
-  if (!sseFast || v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
+  if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
   const r = f64x2.sub(a, b);
   if (!i64x2.all_true(finite64x2(r))) bail();
+  if (!sseFast && (!sseNative || sumRounds64x2(a, f64x2.neg(b), r))) bail();
   return r;
 }
 
@@ -103,9 +107,9 @@ export function MULSD(a: f64, b: f64): f64 {
 }
 
 export function MULSD_fast(a: f64, b: f64): f64 {
-  if (!sseFast || odd64(a) || odd64(b)) bail();
+  if (odd64(a) || odd64(b)) bail();
   const r = a * b;
-  if (unbounded64(r)) bail();
+  if (unbounded64(r) || (!sseFast && (!sseNative || productRounds64(a, b)))) bail();
   if (small64(r) && a != 0 && b != 0) bail();
   return r;
 }
@@ -115,9 +119,9 @@ export function MULSS(a: f32, b: f32): f32 {
 }
 
 export function MULSS_fast(a: f32, b: f32): f32 {
-  if (!sseFast || odd32(a) || odd32(b)) bail();
+  if (odd32(a) || odd32(b)) bail();
   const r = a * b;
-  if (unbounded32(r)) bail();
+  if (unbounded32(r) || (!sseFast && (!sseNative || <f64>a * <f64>b != <f64>r))) bail();
   if (small32(r) && a != 0 && b != 0) bail();
   return r;
 }
@@ -127,9 +131,10 @@ export function MULPD(a: v128, b: v128): v128 {
 }
 
 export function MULPD_fast(a: v128, b: v128): v128 {
-  if (!sseFast || v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
+  if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
   const r = f64x2.mul(a, b);
   if (!i64x2.all_true(normal64x2(r, exactZero64x2(a, b, r)))) bail();
+  if (!sseFast && (!sseNative || productRounds64x2(a, b))) bail();
   return r;
 }
 
@@ -149,9 +154,10 @@ export function DIVSD(a: f64, b: f64): f64 {
 }
 
 export function DIVSD_fast(a: f64, b: f64): f64 {
-  if (!sseFast || odd64(a) || odd64(b)) bail();
+  if (odd64(a) || odd64(b)) bail();
   const r = a / b;
-  if (unbounded64(r)) bail();
+  // With a small dividend r * b could be rounded up to it from below the normal range.
+  if (unbounded64(r) || (!sseFast && (!sseNative || small64(a) || productRounds64(r, b) || r * b != a))) bail();
   if (small64(r) && a != 0) bail();
   return r;
 }
@@ -161,9 +167,9 @@ export function DIVSS(a: f32, b: f32): f32 {
 }
 
 export function DIVSS_fast(a: f32, b: f32): f32 {
-  if (!sseFast || odd32(a) || odd32(b)) bail();
+  if (odd32(a) || odd32(b)) bail();
   const r = a / b;
-  if (unbounded32(r)) bail();
+  if (unbounded32(r) || (!sseFast && (!sseNative || <f64>r * <f64>b != <f64>a))) bail();
   if (small32(r) && a != 0) bail();
   return r;
 }
@@ -195,8 +201,9 @@ export function SQRTSD(b: f64): f64 {
 }
 
 export function SQRTSD_fast(b: f64): f64 {
-  if (!sseFast || (!(b >= F64_MIN_NORMAL && b <= F64_MAX) && b != 0)) bail();
-  return sqrt<f64>(b);
+  const r = sqrt<f64>(b);
+  if ((!(b >= F64_MIN_NORMAL && b <= F64_MAX) && b != 0) || (!sseFast && (!sseNative || productRounds64(r, r) || r * r != b))) bail();
+  return r;
 }
 
 export function SQRTSS(b: f32): f32 {

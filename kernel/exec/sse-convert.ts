@@ -2,7 +2,7 @@
 // under the tests of sse-fast-path.ts. An integer that does not fit is IE and the integer indefinite, 1 and zeros.
 
 import { f32FromI32, f32FromI64, f32ToF64, f32ToI32, f32ToI64, f64FromI64, f64ToF32, f64ToI32, f64ToI64 } from "./softfloat-sse";
-import { bail, F32_MAX, F32_NOT_TINY, odd32, small32, sseFast, unbounded32 } from "./sse-fast-path";
+import { bail, F32_MAX, F32_NOT_TINY, odd32, small32, sseFast, sseNative, unbounded32 } from "./sse-fast-path";
 import { beginSse, endSse } from "./sse-float";
 
 // --- integer to scalar
@@ -16,7 +16,7 @@ export function CVTSI2SD<T>(b: T): f64 {
 }
 
 export function CVTSI2SD_fast<T>(b: T): f64 {
-  if (sizeof<T>() == 8 && !sseFast) bail();
+  if (sizeof<T>() == 8 && (!sseFast && (!sseNative || <u64>b + 0x20000000000000 > 0x40000000000000))) bail();
   return sizeof<T>() == 4 ? <f64><i32>b : <f64><i64>b;
 }
 
@@ -65,7 +65,7 @@ export function CVTTSD2SI<T>(b: f64): T {
 }
 
 export function CVTTSD2SI_fast<T>(b: f64): T {
-  if (!sseFast || !(abs<f64>(b) < (sizeof<T>() == 4 ? 2147483648.0 : 9223372036854775808.0))) bail();
+  if (!(abs<f64>(b) < (sizeof<T>() == 4 ? 2147483648.0 : 9223372036854775808.0)) || (!sseFast && (!sseNative || trunc<f64>(b) != b))) bail();
   return sizeof<T>() == 4 ? <T><i32>b : <T><i64>b;
 }
 
@@ -112,7 +112,7 @@ export function CVTSD2SS(b: f64): f32 {
 
 export function CVTSD2SS_fast(b: f64): f32 {
   const r = <f32>b;
-  if (!sseFast || unbounded32(r) || (small32(r) && b != 0)) bail();
+  if (unbounded32(r) || (small32(r) && b != 0) || (!sseFast && (!sseNative || <f64>r != b))) bail();
   return r;
 }
 

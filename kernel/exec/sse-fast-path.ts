@@ -2,7 +2,8 @@
 //
 // Wasm rounds to nearest even, keeps no exception flags, knows neither DAZ nor FTZ and leaves NaN bits open. So it serves
 // when MXCSR asks for nothing else (all exceptions masked, RC = nearest, DAZ = FTZ = 0) and no flag can change: PE is set
-// already, no operand is denormal (DE) or NaN (IE), the result is neither tiny (UE) nor infinite or NaN (OE, ZE, IE).
+// already or the result is exact, no operand is denormal (DE) or NaN (IE), the result is neither tiny (UE) nor infinite or
+// NaN (OE, ZE, IE).
 //
 // A NAME_fast operation says bail() when one of these fails, before anything has changed; the generator turns that into
 // leaving for the full operation NAME of sse-arithmetic.ts and its neighbours, which sets PE the first time.
@@ -12,7 +13,7 @@ import { MXCSR } from "../abi/state";
 
 /** MXCSR asks for native arithmetic: all masked, nearest, no DAZ, no FTZ. PE may still have to be set. */
 export let sseNative: bool = false;
-/** sseNative, and PE is set already. */
+/** sseNative, and PE is set already: a result need not be exact. */
 export let sseFast: bool = false;
 
 /** Derives the two words above; to be called by whatever has written MXCSR, and when run() starts. */
@@ -141,4 +142,43 @@ export function exactZero64x2(a: v128, b: v128, r: v128): v128 {
 export function exactZero32x4(a: v128, b: v128, r: v128): v128 {
   const zero = f32x4.splat(0);
   return v128.and(f32x4.eq(r, zero), v128.or(f32x4.eq(a, zero), f32x4.eq(b, zero)));
+}
+
+// Whether a finite result r is rounded; "yes" in doubt, where an intermediate value overflows or the proof is not cheap.
+
+/** Knuth's two-sum: the error of r = a + b, exactly. */
+// @ts-ignore: decorator
+@inline
+export function sumRounds64(a: f64, b: f64, r: f64): bool {
+  const bb = r - a;
+  return (a - (r - bb)) + (b - bb) != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function sumRounds32(a: f32, b: f32, r: f32): bool {
+  const bb = r - a;
+  return (a - (r - bb)) + (b - bb) != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function sumRounds64x2(a: v128, b: v128, r: v128): bool {
+  const bb = f64x2.sub(r, a);
+  const error = f64x2.add(f64x2.sub(a, f64x2.sub(r, bb)), f64x2.sub(b, bb));
+  return v128.any_true(f64x2.ne(error, f64x2.splat(0)));
+}
+
+/** Factors of j and k significant bits have a product of at most j + k. */
+// @ts-ignore: decorator
+@inline
+export function productRounds64(a: f64, b: f64): bool {
+  return ctz(reinterpret<u64>(a) | 0x10000000000000) + ctz(reinterpret<u64>(b) | 0x10000000000000) < 53;
+}
+
+// @ts-ignore: decorator
+@inline
+export function productRounds64x2(a: v128, b: v128): bool {
+  return productRounds64(f64x2.extract_lane(a, 0), f64x2.extract_lane(b, 0))
+    || productRounds64(f64x2.extract_lane(a, 1), f64x2.extract_lane(b, 1));
 }

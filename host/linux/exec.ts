@@ -243,7 +243,10 @@ function mapSegments(task: Task, mm: Mm, elf: Elf, file: OpenFile, bias: number)
   }
 }
 
-/** What of a segment is not in the file: the rest of its last page, and whole pages after it (Linux padzero, set_brk). */
+/**
+ * What of a segment is not in the file: the rest of its last page, to its very end, since a dynamic linker allocates from there,
+ * and whole pages after it (Linux padzero, set_brk).
+ */
 function mapZeroes(mm: Mm, segment: ProgramHeader, start: number, mapped: number): void {
   const { filesz, memsz, prot } = segment;
   if (memsz === filesz) return;
@@ -252,7 +255,7 @@ function mapZeroes(mm: Mm, segment: ProgramHeader, start: number, mapped: number
     mm.mapAt(mapped, { length: end - mapped, prot: PROT_READ | PROT_WRITE | (prot & PROT_EXEC), flags: MAP_PRIVATE });
   }
   // A read-only segment keeps the file's bytes there, as on Linux.
-  if (filesz > 0 && prot & PROT_WRITE) mm.clearUser(start + filesz, Math.min(mapped, start + memsz) - (start + filesz));
+  if (filesz > 0 && prot & PROT_WRITE) mm.clearUser(start + filesz, mapped - (start + filesz));
 }
 
 function recordAreas(mm: Mm, elf: Elf, bias: number): void {

@@ -160,8 +160,8 @@ export class Kernel implements Ring0Hooks {
     try {
       task.fs.cwd = lookupPath(task, -1, this.cwd, { follow: true });
       for (const [fd, file] of this.vfs.openStandardStreams().entries()) task.files.install(file, false, Infinity, fd);
-      this.trace?.spawned(task, path, argv, envp);
       execve(task, path, argv, envp);
+      this.trace?.spawned(task, path, argv, envp);
     } catch (error) {
       task.files.closeAll(task);
       this.ring0.freeKernelStack(stack);

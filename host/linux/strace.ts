@@ -66,14 +66,15 @@ export class CallTrace {
     if (this.line !== undefined) {
       const kinds = row?.kinds ?? args.map(() => "ptr");
       const texts = kinds.map((kind, index) => begun?.texts?.[index] ?? this.print(task, kind, args, index, result));
-      this.say(`${name}(${texts.join(", ")})`, this.printResult(row, result));
+      this.say(`${name}(${joined(texts)})`, this.printResult(row, result));
     }
     this.onSyscall?.({ pid: task.pid, number, name, args, result });
   }
 
-  /** The execve that started the first program, which no guest instruction made. */
+  /** The execve that started the first program, which no guest instruction made; the environment is where it put it. */
   spawned(task: Task, path: string, argv: readonly string[], envp: readonly string[]): void {
-    const text = `execve(${quote(path)}, [${argv.map((arg) => quote(arg)).join(", ")}], ${environment(envp.length, "0x")})`;
+    const envAddress = task.regs.sp + 8 + Math.max(1, argv.length) * 8 + 8;
+    const text = `execve(${quote(path, Infinity)}, [${argv.map((arg) => quote(arg)).join(", ")}], ${environment(envp.length, pointer(envAddress))})`;
     if (this.line !== undefined) this.say(text, "0");
     this.onSyscall?.({ pid: task.pid, number: 59, name: "execve", args: [], result: 0 });
   }
@@ -83,7 +84,7 @@ export class CallTrace {
     this.begun.delete(task);
     if (begun !== undefined) {
       const texts = begun.texts ?? [];
-      if (this.line !== undefined) this.say(`${begun.row.name}(${texts.map((text) => text ?? "...").join(", ")})`, "?");
+      if (this.line !== undefined) this.say(`${begun.row.name}(${joined(texts.map((text) => text ?? "..."))})`, "?");
       this.onSyscall?.({ pid: task.pid, number: begun.row.number, name: begun.row.name, args: begun.args, result: null });
     }
     if (task.exitSignal !== 0) this.line?.(`+++ killed by ${signalName(task.exitSignal)} +++`);
@@ -144,6 +145,8 @@ export class CallTrace {
       case "enum":
         return second === "futex" ? this.names.futexOperation(value) : this.names.enumerated(second, value);
       case "ptr":
+        // ptr?N:BIT: looked at only if argument N has that bit.
+        if (second !== "" && (Number(args[Number(second)]) & Number(third)) === 0) return "";
         return pointer(value);
       case "path":
       case "str":
@@ -152,6 +155,8 @@ export class CallTrace {
         return result < 0 ? pointer(value) : this.string(task, value);
       case "buf":
         return this.buffer(task, value, second === "out" ? result : Number(args[Number(third)]));
+      case "random":
+        return this.randomBytes(task, value, result);
       case "iov":
         return this.iovec(task, value, Number(args[Number(third || "2")]), second === "out" ? result : Infinity);
       case "strv":
@@ -236,6 +241,13 @@ export class CallTrace {
     const bytes = this.peek(task, address, Math.min(length, STRING_MAX + 1));
     if (bytes.length === 0) return pointer(address);
     return quote(text(bytes.subarray(0, STRING_MAX)), STRING_MAX, length > STRING_MAX);
+  }
+
+  /** strace shows random bytes in hexadecimal. */
+  private randomBytes(task: Task, address: number, length: number): string {
+    const bytes = length < 0 ? new Uint8Array(0) : this.peek(task, address, Math.min(length, STRING_MAX));
+    if (bytes.length === 0) return pointer(address);
+    return `"${Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}"${length > STRING_MAX ? "..." : ""}`;
   }
 
   private iovec(task: Task, address: number, count: number, bytesMoved: number): string {
@@ -430,6 +442,11 @@ function pointer(value: number): string {
   return value === 0 ? "NULL" : `0x${value.toString(16)}`;
 }
 
+/** An argument that the call does not look at is printed as "", and left out. */
+function joined(texts: readonly string[]): string {
+  return texts.filter((text) => text !== "").join(", ");
+}
+
 function octal(value: number): string {
   return value === 0 ? "000" : `0${value.toString(8)}`;
 }
@@ -441,7 +458,7 @@ function text(bytes: Uint8Array): string {
 }
 
 function environment(count: number, at: string): string {
-  return `${at === "0x" ? "" : `${at} `}/* ${count} var${count === 1 ? "" : "s"} */`;
+  return `${at} /* ${count} var${count === 1 ? "" : "s"} */`;
 }
 
 const escapes: Readonly<Record<string, string>> = {
@@ -483,6 +500,6 @@ function codeName({ signal, code }: SignalInfo): string {
 }
 
 function isOut(kind: string): boolean {
-  return /:(out)(:|$)/.test(kind) || kind.startsWith("cstr") || kind.startsWith("cpuset") || kind.startsWith("fds") || kind.startsWith("u32ptr");
+  return /:(out)(:|$)/.test(kind) || kind.startsWith("cstr") || kind.startsWith("cpuset") || kind.startsWith("fds") || kind === "random" || kind.startsWith("u32ptr");
 }
 

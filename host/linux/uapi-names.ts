@@ -7,11 +7,12 @@ import * as termios from "./uapi-termios";
 
 export type Names = readonly (readonly [number, string])[];
 
-/** The constants of a uapi file whose names begin with `prefix`, `except` some. */
+/** The constants of a uapi file whose names begin with `prefix`, `except` some, by value as strace has them. */
 function from(module: Readonly<Record<string, unknown>>, prefix: string, except: readonly string[] = []): [number, string][] {
   return Object.entries(module)
     .filter(([name, value]) => typeof value === "number" && name.startsWith(prefix) && !except.includes(name))
-    .map(([name, value]) => [value as number, name]);
+    .map(([name, value]): [number, string] => [value as number, name])
+    .sort(([a], [b]) => a - b);
 }
 
 /** Names numbered from `first` up. */

@@ -18,6 +18,7 @@ import {
   R2_MODE32, R2_MODE64, R2_SSE, R2_X87, R3_FXSAVE, R3_MODRM, R3_SUB_IS_OPCODE, R3_SUB_IS_RM, ROW_FEATURE, ROW_FLAGS1, ROW_FLAGS2, ROW_FLAGS3, ROW_NEXT, ROW_OPERANDS,
   ROW_SIZE, ROW_SIZE_CLASS, ROW_USE, SZ_128, SZ_16, SZ_32, SZ_64, SZ_8, SZ_OTHER, SZ_V, SZ_Y, SZ_Z, USE_CALL, USE_CALL_REL, USE_CBW, USE_CMOVCC, USE_CWD,
   USE_JCC, USE_JMP, USE_JMP_REL, USE_LEA, USE_LEAVE, USE_LOOP, USE_MOVE128, USE_NOP, USE_POP, USE_PUSH, USE_RET, USE_SETCC, USE_STRING, USE_XCHG_RAX, USE_XLAT,
+  USE_BT, USE_BTR, USE_BTS, USE_MOV_FROM_CR, USE_MOV_TO_CR, USE_SWAPGS,
 } from "./operand-kinds";
 import {
   LEN_MEM, LEN_STACK, UOP_BASE, UOP_CODE, UOP_DISP, UOP_DST, UOP_IMM, UOP_INDEX, UOP_IP, UOP_LEN, UOP_NTH, UOP_OP, UOP_SHIFT, UOP_SIZE, UOP_SRC, UOP_SUB,
@@ -26,7 +27,7 @@ import {
   COLD_ADDRESS16, COLD_DEVICE_NOT_AVAILABLE, COLD_PROTECTED, COLD_UNDEFINED, FORMS, FORM_NONE, GROUPS, OPCODES, ROW_TABLE, SUBGROUPS,
 } from "../../build/kernel/tables";
 import {
-  CODE_CALL64, CODE_CALL_REL64, CODE_CDQ, CODE_CDQE, CODE_CMOV32, CODE_CMOV64, CODE_COLD, CODE_CQO, CODE_EA, CODE_EA32, CODE_JCC0, CODE_JMP64, CODE_JMP_FAR_PAGE,
+  CODE_BT32, CODE_BT64, CODE_BTR64, CODE_BTS64, CODE_MOV_FROM_CR3, CODE_MOV_TO_CR3, CODE_SWAPGS, CODE_CALL64, CODE_CALL_REL64, CODE_CDQ, CODE_CDQE, CODE_CMOV32, CODE_CMOV64, CODE_COLD, CODE_CQO, CODE_EA, CODE_EA32, CODE_JCC0, CODE_JMP64, CODE_JMP_FAR_PAGE,
   CODE_JMP_PAGE, CODE_LD128, CODE_LD128A, CODE_LD16, CODE_LD32, CODE_LD64, CODE_LD8, CODE_LDW16, CODE_LDW32, CODE_LDW64, CODE_LDW8, CODE_LEA32, CODE_LEA64,
   CODE_LEAVE64, CODE_MOV64_rr, CODE_MOVZX832_rr, CODE_NOP, CODE_POP64, CODE_PUSH64, CODE_RET64, CODE_SETCC_R, CODE_ST128, CODE_ST128A, CODE_ST16, CODE_ST32, CODE_ST64,
   CODE_ST8, CODE_STW16, CODE_STW32, CODE_STW64, CODE_STW8,
@@ -695,6 +696,30 @@ function lowerHotControl(row: usize, use: u32): bool {
       store<u8>(u, <u8>(opcode & 15), UOP_SUB);
       store<u32>(u, hasMemory ? <u32>(CPU_BLOCK + SLOT_T0) : operandSlot(kind0, SZ_8), UOP_DST);
       if (hasMemory) memoryStep(CODE_ST8, <u32>(CPU_BLOCK + SLOT_T0));
+      return true;
+    }
+    case USE_SWAPGS: {
+      emit(CODE_SWAPGS, instanceOf(row));
+      return true;
+    }
+    case USE_MOV_FROM_CR:
+    case USE_MOV_TO_CR: {
+      if (((modrm >> 3) & 7) != 3 || rex & 4) return false;
+      const u = emit(use == USE_MOV_TO_CR ? CODE_MOV_TO_CR3 : CODE_MOV_FROM_CR3, instanceOf(row));
+      store<u32>(u, generalSlot((modrm & 7) | ((rex & 1) << 3), SZ_64), UOP_DST);
+      store<u32>(u, generalSlot((modrm & 7) | ((rex & 1) << 3), SZ_64), UOP_SRC);
+      store<u8>(u, 3, UOP_SUB);
+      endsBlock = use == USE_MOV_TO_CR;
+      return true;
+    }
+    case USE_BT:
+    case USE_BTS:
+    case USE_BTR: {
+      if (hasMemory || opsize == 1 || (use != USE_BT && opsize != 3)) return false;
+      const u = emit(use == USE_BTS ? CODE_BTS64 : use == USE_BTR ? CODE_BTR64 : opsize == 3 ? CODE_BT64 : CODE_BT32, instanceOf(row));
+      store<u32>(u, operandSlot(kind0, operandSize(row, 0)), UOP_DST);
+      const from = operandSlot(operandKind(row, 1), operandSize(row, 1));
+      store<u32>(u, from ? from : <u32>(u + UOP_IMM), UOP_SRC);
       return true;
     }
     case USE_CBW: {

@@ -120,3 +120,9 @@ export const USE_LOOP = 18;
 /** A 16-byte move: with memory it is only the load or store. */
 export const USE_MOVE128 = 19;
 export const USE_XLAT = 20;
+export const USE_SWAPGS = 21;
+export const USE_MOV_FROM_CR = 22;
+export const USE_MOV_TO_CR = 23;
+export const USE_BT = 24;
+export const USE_BTS = 25;
+export const USE_BTR = 26;

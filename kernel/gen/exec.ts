@@ -124,10 +124,13 @@ export class Hot {
   exec(): string {
     const cases = this.cases.map((c, n) => `      case ${n}: { // ${c.name}\n        ${this.spell(c.text)}\n      }`).join("\n");
     return `// Made by kernel/gen from the instruction table and the group files: the hot loop. Not for editing.
-import { CPU_BLOCK } from "../../kernel/abi/layout";
-import { RAX, RBP, RCX, RDX, RSP, SLOT_CODE_PAGE, SLOT_EA, SLOT_RMW, SEG_BASE, RIP } from "../../kernel/abi/state";
+import { CONTEXT_MAP, CPU_BLOCK, TLB_BASE } from "../../kernel/abi/layout";
+import {
+  COUNT_CR3_WRITE, CR3, CR4, GS_BASE, KERNEL_GS_BASE, MODE, RAX, RBP, RCX, RDX, RSP, SLOT_CODE_PAGE, SLOT_EA, SLOT_RMW, SEG_BASE, RIP,
+} from "../../kernel/abi/state";
+import { CR4_PCIDE } from "../../kernel/abi/bits";
 import { fres as fresGlobal, faux as fauxGlobal, fcf as fcfGlobal, sx, msb } from "../../kernel/cpu/flags";
-import { tlb as tlbGlobal } from "../../kernel/mmu/tlb";
+import { chosenAt, clock, tlb as tlbGlobal, view } from "../../kernel/mmu/tlb";
 import { budgetLeft, setBudgetLeft, setLeaveReason, LEAVE_SLOW, LEAVE_BUDGET, LEAVE_LOOKUP } from "../../kernel/exec/leave";
 ${this.imports()}
 
@@ -139,7 +142,7 @@ export function exec(u: usize): usize {
   let faux: i64 = fauxGlobal;
   let fcf: u32 = fcfGlobal;
   let count: i32 = budgetLeft;
-  const tlb: usize = tlbGlobal;
+  let tlb: usize = tlbGlobal;
   let why: u32 = LEAVE_SLOW;
   let goal: u64 = 0;
   while (true) {
@@ -175,6 +178,7 @@ ${cases}
   fresGlobal = fres;
   fauxGlobal = faux;
   fcfGlobal = fcf;
+  tlbGlobal = tlb;
   setBudgetLeft(count);
   setLeaveReason(why);
   return u;
@@ -205,7 +209,7 @@ ${cases}
     for (const i of instances) use(i.op);
     const hotSlow = this.cases.map((c, n) => `    case ${n}: { ${c.slow.endsWith(";") ? c.slow : `${c.slow};`} return; } // ${c.name}`).join("\n");
     for (const row of hotRows) if (this.operations.has(row.fn)) use(this.operations.get(row.fn)!);
-    for (const name of ["LEA", "NOP", "CBW", "CWD", "PUSH", "POP", "LEAVE", "RET", "CALL_REL", "CALL", "JMP"]) use(this.operations.get(name)!);
+    for (const name of ["SWAPGS", "MOV_FROM_CR", "MOV_TO_CR", "BT", "BTS", "BTR", "LEA", "NOP", "CBW", "CWD", "PUSH", "POP", "LEAVE", "RET", "CALL_REL", "CALL", "JMP"]) use(this.operations.get(name)!);
     const imports = [...used].map(([file, names]) => `import { ${[...names].join(", ")} } from "../../kernel/exec/${file.replace(".ts", "")}";`).join("\n");
     const coldCases = instances.map((i, n) => `    case ${n}: { ${this.coldText(i)} return; }`).join("\n");
     return `// Made by kernel/gen: what exec() leaves to, one call at a time. Not for editing.

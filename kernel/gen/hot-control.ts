@@ -116,6 +116,34 @@ export const controlCases: ControlCase[] = [
     slow: "farPageStep(u)",
   },
   ...jumps,
+  // The entry code of a kernel with page-table isolation does these twice a system call.
+  {
+    name: "SWAPGS",
+    text: "const gs = load<u64>(CPU_BLOCK, GS_BASE); store<u64>(CPU_BLOCK, load<u64>(CPU_BLOCK, KERNEL_GS_BASE), GS_BASE); store<u64>(CPU_BLOCK, gs, KERNEL_GS_BASE); $NEXT",
+    slow: "SWAPGS(u)",
+  },
+  { name: "MOV_FROM_CR3", text: "store<u64>(load<u32>(u, 4), load<u64>(CPU_BLOCK, CR3)); $NEXT", slow: "MOV_FROM_CR(u)" },
+  {
+    // With NOFLUSH a CR3 write only selects another TLB context, if that one is there. The instruction behind it is looked up
+    // anew: the page may be another one now.
+    name: "MOV_TO_CR3",
+    text: `const v = load<u64>(load<u32>(u, 8)); if (<i64>v >= 0 || (v & 0x7fffc00000000000) || !(load<u64>(CPU_BLOCK, CR4) & CR4_PCIDE)) break;
+      const context: u32 = load<u8>(CONTEXT_MAP + ((<usize>v & 0xfff) << 4) + (load<u32>(CPU_BLOCK, MODE) << 2) + view); if (!context) break;
+      store<u64>(CPU_BLOCK, v & 0x7fffffffffffffff, CR3); store<u64>(CPU_BLOCK, load<u64>(CPU_BLOCK, COUNT_CR3_WRITE) + 1, COUNT_CR3_WRITE);
+      tlb = TLB_BASE + ((context - 1) << 15); clock = clock + 1; store<u32>(chosenAt + ((context - 1) << 2), clock);
+      const next: u64 = load<u64>(CPU_BLOCK, SLOT_CODE_PAGE) + load<u16>(u, 20) + (load<u8>(u, 22) & 15); $GOTO(next)`,
+    slow: "MOV_TO_CR(u)",
+  },
+  ...[32, 64].map((bits) => ({
+    name: `BT${bits}`,
+    text: `const v = load<u${bits}>(load<u32>(u, 4)); const s: u${bits} = load<u${bits}>(load<u32>(u, 8)) & ${bits - 1}; setCf(<u32>(v >> s) & 1); $NEXT`,
+    slow: "BT(u)",
+  })),
+  ...[["BTS", "|"], ["BTR", "& ~"]].map(([name, operator]) => ({
+    name: `${name}64`,
+    text: `const v = load<u64>(load<u32>(u, 4)); const s: u64 = load<u64>(load<u32>(u, 8)) & 63; setCf(<u32>(v >> s) & 1); store<u64>(load<u32>(u, 4), v ${operator}(<u64>1 << s)); $NEXT`,
+    slow: `${name}(u)`,
+  })),
   {
     name: "SETCC_R",
     text: `let c: u32 = 0; switch (<u32>load<u8>(u, 15) >> 1) { ${CONDITIONS.map((c, i) => `case ${i}: { c = ${c}; break; }`).join(" ")} default: {} }

@@ -30,7 +30,7 @@ export const TLB_EXEC: usize = 16;
 export const TLB_ADDEND: usize = 24;
 export const TLB_CODE: usize = 28;
 export const TLB_ENTRY_SIZE: usize = 32;
-const CONTEXT_SIZE: usize = TLB_ENTRIES * 32;
+export const CONTEXT_SIZE: usize = TLB_ENTRIES * 32;
 const TAG_NONE: u64 = 1;
 const PAGE_MASK: u64 = 0xfffffffffffff000;
 
@@ -40,10 +40,10 @@ export let view: u32 = VIEW_USER;
 
 /** Per context: key + 1 of its owner (0 = free), and when it was last chosen. Key = PCID << 4 | mode << 2 | view. */
 const owners = memory.data(TLB_CONTEXTS * 4, 8);
-const chosenAt = memory.data(TLB_CONTEXTS * 4, 8);
+export const chosenAt = memory.data(TLB_CONTEXTS * 4, 8);
 /** 1 once something has been filled in since the last clearing. */
 const dirty = memory.data(TLB_CONTEXTS, 8);
-let clock: u32 = 0;
+export let clock: u32 = 0;
 
 /** Neighbouring pages differ: going from page p to p + 1 the index grows by 1 or, at a carry, by 2. */
 // @ts-ignore: decorator

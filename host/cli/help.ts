@@ -22,7 +22,7 @@ const EXAMPLES: Record<Command, string[]> = {
   ],
   trace: [
     "ring3 trace hello                               the first system call of hello",
-    "ring3 trace --syscall write hello               its first write",
+    "ring3 trace --syscall write hello-asm           its first write",
     "ring3 trace --syscall 39 --pti=off ./a.out      getpid by number, without page-table isolation",
   ],
 };

@@ -34,6 +34,8 @@ export async function traceCommand(options: Options, rest: readonly string[]): P
   let seen = false;
   let calls: string[] = [];
   guest.options.strace = (line) => calls.push(line);
+  const made = new Set<string>();
+  guest.options.onSyscall = (event) => made.add(event.name);
   guest.options.onBoot = (booted) => {
     kernel = booted;
     crossing = new Crossing(booted.ring0, {
@@ -65,7 +67,10 @@ export async function traceCommand(options: Options, rest: readonly string[]): P
     if (!options.json) picture.noReturn(calls);
     return 0;
   }
-  writeLine(`ring3: ${name}: ended without ${options.syscall === undefined ? "any system call" : `a call of ${options.syscall}`}`);
+  // The execve that started the program was no instruction of its own.
+  made.delete("execve");
+  const call = options.syscall === undefined ? "any system call" : `a call of ${options.syscall}`;
+  writeLine(`ring3: ${name}: ended without ${call}; it made ${[...made].join(", ") || "none"}`);
   return EXIT_NOT_SEEN;
 }
 

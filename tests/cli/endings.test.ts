@@ -121,7 +121,7 @@ test("--timeout ends an endless guest with 124", () => {
 });
 
 test("a guest whose output nobody reads is stopped by --timeout too", () => {
-  const { status, stderr } = execute("bash", ["-c", `"$0" "$@" < /dev/zero 2>/dev/null | sleep 2; echo \${PIPESTATUS[0]} >&2`, ...cli("run", "--timeout", "0.5", "cat")]);
+  const { status, stderr } = execute("bash", ["-c", `"$0" "$@" < /dev/zero 2>/dev/null | sleep 5; echo \${PIPESTATUS[0]} >&2`, ...cli("run", "--timeout", "0.5", "cat")]);
   assert.is(status, 0);
   assert.is(stderr, "124\n");
 });

@@ -63,12 +63,21 @@ interface Build {
   options?: string[];
 }
 
+const MUSL = "/usr/lib/x86_64-linux-musl";
+
 const BUILDS: Build[] = [
   { name: "gcc -static", compiler: "gcc", flags: ["-static", "-O2"], source: "c" },
   { name: "gcc -static -O0", compiler: "gcc", flags: ["-static", "-O0"], source: "c" },
   { name: "gcc -static-pie", compiler: "gcc", flags: ["-static-pie", "-O2"], source: "c" },
   { name: "musl-gcc -static", compiler: "musl-gcc", flags: ["-static", "-O2"], source: "c" },
-  { name: "musl-gcc -static-pie", compiler: "musl-gcc", flags: ["-static-pie", "-fPIE", "-O2"], source: "c" },
+  // musl-gcc's specs know no -static-pie: they link against the dynamic linker all the same. These are its parts by hand.
+  {
+    name: "musl, static-PIE",
+    compiler: "musl-gcc",
+    flags: ["-O2", "-fPIE", "-static", "-nostartfiles", "-Wl,-pie,--no-dynamic-linker,-z,text", `${MUSL}/rcrt1.o`, `${MUSL}/crti.o`, `${MUSL}/crtn.o`],
+    source: "c",
+  },
+  { name: "musl-gcc, dynamic under --root /", compiler: "musl-gcc", flags: ["-O2"], source: "c", options: ["--root", "/"] },
   { name: "gcc, dynamic under --root /", compiler: "gcc", flags: ["-O2"], source: "c", options: ["--root", "/"] },
   { name: "g++ -static with iostream and exceptions", compiler: "g++", flags: ["-static", "-O1"], source: "cc" },
   { name: "g++, dynamic under --root /", compiler: "g++", flags: ["-O1"], source: "cc", options: ["--root", "/"] },

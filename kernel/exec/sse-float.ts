@@ -13,7 +13,10 @@ import { DE, fpFlags, fpUseMxcsr, IE, PE, ZE } from "./softfloat";
 import {
   f32Add, f32Div, f32Max, f32Min, f32Mul, f32Sqrt, f32Sub, f64Add, f64Div, f64Max, f64Min, f64Mul, f64Sqrt, f64Sub,
 } from "./softfloat-sse";
-import { F32_MAX, F64_MAX, mxcsrChanged, odd32, odd64, small32, small64, sseNative } from "./sse-fast-path";
+import {
+  denormal32x4, denormal64x2, exactZero32x4, exactZero64x2, F32_MAX, F64_MAX, finite32x4, finite64x2, mxcsrChanged, normal32x4,
+  normal64x2, odd32, odd64, small32, small64, sseFast, sseNative,
+} from "./sse-fast-path";
 
 export const OPERATION_ADD: u32 = 0;
 export const OPERATION_SUB: u32 = 1;
@@ -207,7 +210,44 @@ export function full32(operation: u32, a: f32, b: f32): f32 {
   return reinterpret<f32>(r);
 }
 
+/** Set by wide64x2 and wide32x4: all lanes are what the chip computes, and no flag changes. */
+let wideServes: bool = false;
+
+function wide64x2(operation: u32, a: v128, b: v128): v128 {
+  let r = b;
+  let good = b;
+  switch (operation) {
+    case OPERATION_ADD: { r = f64x2.add(a, b); good = finite64x2(r); break; }
+    case OPERATION_SUB: { r = f64x2.sub(a, b); good = finite64x2(r); break; }
+    case OPERATION_MUL: { r = f64x2.mul(a, b); good = normal64x2(r, exactZero64x2(a, b, r)); break; }
+    case OPERATION_DIV: { r = f64x2.div(a, b); good = normal64x2(r, exactZero64x2(a, a, r)); break; }
+    case OPERATION_SQRT: { r = f64x2.sqrt(b); good = finite64x2(r); break; }
+    default: { good = i64x2.splat(0); break; }
+  }
+  wideServes = i64x2.all_true(good) && !v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)));
+  return r;
+}
+
+function wide32x4(operation: u32, a: v128, b: v128): v128 {
+  let r = b;
+  let good = b;
+  switch (operation) {
+    case OPERATION_ADD: { r = f32x4.add(a, b); good = finite32x4(r); break; }
+    case OPERATION_SUB: { r = f32x4.sub(a, b); good = finite32x4(r); break; }
+    case OPERATION_MUL: { r = f32x4.mul(a, b); good = normal32x4(r, exactZero32x4(a, b, r)); break; }
+    case OPERATION_DIV: { r = f32x4.div(a, b); good = normal32x4(r, exactZero32x4(a, a, r)); break; }
+    case OPERATION_SQRT: { r = f32x4.sqrt(b); good = finite32x4(r); break; }
+    default: { good = i64x2.splat(0); break; }
+  }
+  wideServes = i32x4.all_true(good) && !v128.any_true(v128.or(denormal32x4(a), denormal32x4(b)));
+  return r;
+}
+
 export function full64x2(operation: u32, a: v128, b: v128): v128 {
+  if (sseFast) {
+    const r = wide64x2(operation, a, b);
+    if (wideServes) return r;
+  }
   beginSse();
   nativeFlags = 0;
   const even = operation == OPERATION_ADDSUB ? OPERATION_SUB : operation;
@@ -219,6 +259,10 @@ export function full64x2(operation: u32, a: v128, b: v128): v128 {
 }
 
 export function full32x4(operation: u32, a: v128, b: v128): v128 {
+  if (sseFast) {
+    const r = wide32x4(operation, a, b);
+    if (wideServes) return r;
+  }
   beginSse();
   nativeFlags = 0;
   const even = operation == OPERATION_ADDSUB ? OPERATION_SUB : operation;

@@ -59,6 +59,18 @@ export interface Case {
   patches: Patch[];
 }
 
+/** A case with the state that a process starts with, but for the general registers given. */
+export function blankCase(code: Uint8Array, registers: readonly bigint[] = []): Case {
+  const fx = new Uint8Array(FX_BYTES);
+  const view = new DataView(fx.buffer);
+  view.setUint16(FX_FCW, 0x37f, true);
+  view.setUint32(FX_MXCSR, 0x1f80, true);
+  const gpr = new BigUint64Array(16);
+  gpr[4] = BigInt(DATA_BASE + 0x800);
+  registers.forEach((value, i) => (gpr[i] = value));
+  return { code, codeOffset: 0x800, gpr, rflags: 0x202n, fsBase: 0n, gsBase: 0n, fx, patches: [] };
+}
+
 export interface Result {
   index: number;
   /** Linux's signal number on the chip, 0 on our machine. */

@@ -40,12 +40,16 @@ export function compare(instance: Instance, chip: Result, ours: Result): Differe
   const { mnemonic } = instance.row;
   if (chip.signal === 14 || chip.signal === 31) return found; // a loop without end, a system call of the chip's Linux
 
+  // In which order the parts of a state area are touched is not architecture, nor (SDM Vol. 2, FXSAVE) whether a misaligned one
+  // is #GP or #AC where alignment is checked.
+  const movesArea = /^(FX?N?SAVE|FX?RSTOR|FN?STENV|FLDENV)/.test(mnemonic);
+  if (movesArea && chip.vector === 17 && ours.vector === 13) return found;
   if (chip.vector !== ours.vector) differ("exception", `${name(chip)} error ${hex(chip.error)} cr2 ${hex(chip.cr2)}`, `${name(ours)} error ${hex(ours.error)} cr2 ${hex(ours.cr2)}`);
   else {
     // Linux reports an address from TASK_SIZE_MAX on as present, so as not to tell (arch/x86/mm/fault.c set_signal_archinfo).
     const hidden = chip.vector === 14 && chip.cr2 >= 0x7ffffffff000n ? 1n : 0n;
-    if ((chip.error | hidden) !== (ours.error | hidden)) differ("error code", hex(chip.error), hex(ours.error));
-    if (chip.vector === 14 && chip.cr2 !== ours.cr2) differ("cr2", hex(chip.cr2), hex(ours.cr2));
+    if ((chip.error | hidden) !== (ours.error | hidden) && !movesArea) differ("error code", hex(chip.error), hex(ours.error));
+    if (chip.vector === 14 && chip.cr2 !== ours.cr2 && !movesArea) differ("cr2", hex(chip.cr2), hex(ours.cr2));
   }
   if (chip.rip !== ours.rip) differ("rip", hex(chip.rip), hex(ours.rip));
   const anyDestination = destinationUndefined(instance);
@@ -74,7 +78,9 @@ function compareFloating(mnemonic: string, chip: Result, ours: Result, differ: (
     if (a.getBigUint64(at, true) !== b.getBigUint64(at, true)) differ(what, hex(a.getBigUint64(at, true)), hex(b.getBigUint64(at, true)));
   };
   u16("fcw", FX_FCW);
-  u16("fsw", FX_FSW);
+  // C1 says which way a result was rounded; a transcendental result may be the other neighbour.
+  const status = (v: DataView) => v.getUint16(FX_FSW, true) & (transcendentals.has(mnemonic) ? ~0x200 : 0xffff);
+  if (status(a) !== status(b)) differ("fsw", hex(status(a)), hex(status(b)));
   u16("ftw", FX_FTW);
   u16("fop", FX_FOP);
   u64("fip", FX_FIP);

@@ -2,7 +2,7 @@
 // and the state that makes it interesting. The data window starts at 0x20000000: two pages rw-, then one page r--, then nothing.
 
 import { AssemblyState } from "@defasm/core";
-import { CODE_SIZE, type Case, DATA_BASE, FX_BYTES, FX_FCW, FX_MXCSR } from "./case-format";
+import { CODE_SIZE, type Case, DATA_BASE, blankCase } from "./case-format";
 import { registerNames } from "./compare";
 
 export interface CornerCase {
@@ -220,21 +220,15 @@ export function caseOf(corner: CornerCase): Case {
   if (assembler.errors.length) throw new Error(`${corner.name}: ${assembler.errors[0]}`);
   const code = Uint8Array.from(assembler.head.dump());
   const codeOffset = corner.codeOffset ?? 0x800;
-  const gpr = new BigUint64Array(16);
-  for (let i = 0; i < 16; i++) gpr[i] = 0x0101010101010101n * BigInt(i);
-  gpr[4] = BigInt(D + 0x800);
+  const blank = blankCase(code.subarray(0, CODE_SIZE - codeOffset));
+  const { gpr } = blank;
+  for (let i = 0; i < 16; i++) if (i !== 4) gpr[i] = 0x0101010101010101n * BigInt(i);
   const state = corner.state ?? {};
   for (const [name, value] of Object.entries(state)) {
     const number = registerNames.indexOf(name);
     if (number >= 0) gpr[number] = BigInt.asUintN(64, BigInt(value));
   }
   const patches = Object.entries(corner.memory ?? {}).map(([address, list]) => ({ offset: Number(address) - D, bytes: Uint8Array.from(list) }));
-  const fx = new Uint8Array(FX_BYTES);
-  const view = new DataView(fx.buffer);
-  view.setUint16(FX_FCW, 0x37f, true);
-  view.setUint32(FX_MXCSR, 0x1f80, true);
   const base = (name: string) => BigInt.asUintN(64, BigInt(state[name] ?? 0));
-  return {
-    code: code.subarray(0, CODE_SIZE - codeOffset), codeOffset, gpr, rflags: 0x202n | base("rflags"), fsBase: base("fs"), gsBase: base("gs"), fx, patches,
-  };
+  return { ...blank, codeOffset, rflags: 0x202n | base("rflags"), fsBase: base("fs"), gsBase: base("gs"), patches };
 }

@@ -66,7 +66,7 @@ function dataAddress(random: Random, bytes: number, alignment: number): bigint {
   if (kind === 55) return BigInt(DATA_BASE + DATA_RW_SIZE + random.below(0xf00)); // read-only
   if (kind === 56) return BigInt(DATA_BASE + DATA_SIZE - random.below(bytes + 1)); // off the end
   if (kind === 57) return BigInt(DATA_BASE - random.below(bytes + 1)); // off the start
-  if (kind === 58) return BigInt(CODE_BASE + random.below(CODE_SIZE - 64)); // readable code
+  if (kind === 58) return BigInt(CODE_BASE + random.below(0x500)); // readable code, away from the instruction
   if (kind === 59) return random.pick([0x0000_8000_0000_0000n, 0x0000_7fff_ffff_ffffn, 0xffff_7fff_ffff_ffffn, 0x1234_5678_9abc_def0n]); // not canonical, or nearly
   return BigInt(aligned);
 }

@@ -2,7 +2,7 @@
 // flag, a dead one wrongly left out or a block wrongly stitched shows here and not in single instructions.
 
 import type { Row } from "../../kernel/decode/row";
-import { FX_BYTES, FX_FCW, FX_MXCSR, type Case } from "./case-format";
+import { blankCase } from "./case-format";
 import { encode, shapeOf } from "./encode";
 import type { Instance } from "./generate";
 import { type Random, integerValue } from "./random";
@@ -29,12 +29,7 @@ export function generateSequence(rows: Row[], random: Random): Instance {
     if (code.length + bytes.length > LONGEST) break;
     code.push(...bytes);
   }
-  const gpr = new BigUint64Array(16);
-  for (let i = 0; i < 16; i++) gpr[i] = integerValue(random);
-  const fx = new Uint8Array(FX_BYTES);
-  const view = new DataView(fx.buffer);
-  view.setUint16(FX_FCW, 0x37f, true);
-  view.setUint32(FX_MXCSR, 0x1f80, true);
-  const c: Case = { code: Uint8Array.from(code), codeOffset: 0x800, gpr, rflags: 0x202n | (BigInt(random.u32()) & 0x8d5n), fsBase: 0n, gsBase: 0n, fx, patches: [] };
-  return { row: sequenceRow, case: c, preludeLength: 0, operandSize: 8 };
+  const blank = blankCase(Uint8Array.from(code), Array.from({ length: 16 }, () => integerValue(random)));
+  const rflags = 0x202n | (BigInt(random.u32()) & 0x8d5n);
+  return { row: sequenceRow, case: { ...blank, rflags }, preludeLength: 0, operandSize: 8 };
 }

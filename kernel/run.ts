@@ -19,7 +19,7 @@ import {
   arenaHas, arenaTake, arenaTop, blockAt, BLOCK_ROOM, clearCodeDropped, codeDropped, codePageOf, crossBlock, enterBlock, enterCrossBlock, flushCode,
   markCode, pageOfCode,
 } from "./decode/block-cache";
-import { decodeOne, emitFallThrough, emitFarPage, endsBlock, out, setOut } from "./decode/decoder";
+import { decodeOne, emitFallThrough, emitFarPage, endsBlock, fuse, out, setOut } from "./decode/decoder";
 import { LEN_STACK, thisRip, UOP_IP, UOP_LEN, UOP_NTH, UOP_SIZE } from "./decode/uop";
 import { budgetLeft, LEAVE_BUDGET, LEAVE_LOOKUP, leaveReason, setBudgetLeft } from "./exec/leave";
 import { mxcsrChanged } from "./exec/sse-fast-path";
@@ -125,6 +125,7 @@ function decodeBlock(host: usize, offset: u32): usize {
   let n: u32 = 0;
   let at = offset;
   let ends = false;
+  let previous: usize = 0;
   while (n < BLOCK_LIMIT && at < 0x1000) {
     const start = out;
     const length = decodeOne(host + at, 0x1000 - at, at);
@@ -135,6 +136,11 @@ function decodeBlock(host: usize, offset: u32): usize {
     at += length;
     n++;
     ends = endsBlock;
+    if (ends && start == previous + UOP_SIZE && fuse(previous, start)) {
+      setOut(start);
+      break;
+    }
+    previous = start;
     // Micro-operations that belong to instruction n; turned into "instructions left" below.
     for (let u = start; u < out; u += UOP_SIZE) store<u8>(u, <u8>n, UOP_NTH);
     if (ends) break;
@@ -313,7 +319,7 @@ function execute(u: usize): bool {
       return deliver();
     }
     if (linkSlot) {
-      if (left) setBudgetLeft(budgetLeft - 1);
+      setBudgetLeft(budgetLeft - left); // A branch ends its block: what was left is the branch.
       const next = link(rip);
       if (!next) return true;
       u = next;

@@ -30,7 +30,7 @@ import {
   CODE_BT32, CODE_BT64, CODE_BTR64, CODE_BTS64, CODE_MOV_FROM_CR3, CODE_MOV_TO_CR3, CODE_SWAPGS, CODE_CALL64, CODE_CALL_REL64, CODE_CDQ, CODE_CDQE, CODE_CMOV32, CODE_CMOV64, CODE_COLD, CODE_CQO, CODE_EA, CODE_EA32, CODE_JCC0, CODE_JMP64, CODE_JMP_FAR_PAGE,
   CODE_JMP_PAGE, CODE_LD128, CODE_LD128A, CODE_LD16, CODE_LD32, CODE_LD64, CODE_LD8, CODE_LDW16, CODE_LDW32, CODE_LDW64, CODE_LDW8, CODE_LEA32, CODE_LEA64,
   CODE_LEAVE64, CODE_MOV64_rr, CODE_MOVZX832_rr, CODE_NOP, CODE_POP64, CODE_PUSH64, CODE_RET64, CODE_SETCC_R, CODE_ST128, CODE_ST128A, CODE_ST16, CODE_ST32, CODE_ST64,
-  CODE_ST8, CODE_STW16, CODE_STW32, CODE_STW64, CODE_STW8,
+  CODE_ST8, CODE_STW16, CODE_STW32, CODE_STW64, CODE_STW8, fusedCode,
 } from "../../build/kernel/codes";
 
 /** Where the next micro-operation goes. */
@@ -749,4 +749,28 @@ export function emitFarPage(distance: i64, pageOffset: u32): void {
   ip = pageOffset;
   immediate = distance;
   store<u8>(emit(CODE_JMP_FAR_PAGE, 0), 0, UOP_LEN);
+}
+
+/**
+ * Makes one micro-operation of a CMP or TEST between slots and the Jcc behind it, if the branch stays in the page.
+ * The two count as two instructions: `left` becomes theirs in decodeBlock. False: left as they were.
+ */
+export function fuse(compare: usize, jcc: usize): bool {
+  const cc = <u32>load<u16>(jcc, UOP_CODE) - CODE_JCC0;
+  if (cc > 15) return false;
+  const code = fusedCode(load<u16>(compare, UOP_CODE), cc);
+  if (!code) return false;
+  const length = (load<u8>(compare, UOP_LEN) & 15) + (load<u8>(jcc, UOP_LEN) & 15);
+  const distance = load<i32>(jcc, UOP_DISP);
+  const target = <i32>load<u16>(compare, UOP_IP) + <i32>length + distance;
+  if (length > 15 || distance != <i32><i16>distance || target < 0 || target > 0xfff) return false;
+  store<u16>(compare, <u16>code, UOP_CODE);
+  store<i16>(compare, <i16>distance, UOP_OP);
+  store<u8>(compare, <u8>((load<u8>(compare, UOP_LEN) & 0xf0) | length), UOP_LEN);
+  if (load<u32>(compare, UOP_SRC) == <u32>(compare + UOP_IMM)) {
+    store<i64>(compare, load<i64>(compare, UOP_IMM), UOP_BASE);
+    store<u32>(compare, <u32>(compare + UOP_BASE), UOP_SRC);
+  }
+  store<i64>(compare, 0, UOP_IMM);
+  return true;
 }

@@ -4,8 +4,8 @@
 
 import {
   aClass, aExp, aSig, aSign, bClass, bExp, bSig, bSign, CLASS_FINITE, CLASS_INFINITY, CLASS_QNAN, CLASS_ZERO, denormalStops, f80SignExponent,
-  fpFlags, fpPrecision, IE, invalid, nanOfOneF80, nanOfTwoF80, PE, resultFinite, resultInfinity, resultZero, roundAndPack, roundAndPackF80,
-  ROUND_ZERO, ROUND_NEAREST, fpRounding, unpackF80, zClass, zExp, zHi, zLo, zSign, ZE, fpRoundedUp,
+  fpFlags, fpMasks, fpPrecision, IE, invalid, nanOfOneF80, nanOfTwoF80, PE, resultFinite, resultInfinity, resultZero, roundAndPack, roundAndPackF80,
+  ROUND_ZERO, ROUND_NEAREST, fpRounding, UE, unpackF80, zClass, zExp, zHi, zLo, zSign, ZE, fpRoundedUp,
 } from "./softfloat";
 import { copyOperand, normalise, product, quotient, relation, squareRoot, sum, toInteger, toIntegral } from "./softfloat-arithmetic";
 
@@ -80,7 +80,12 @@ export function f80RoundToInt(): u64 {
 /** FSCALE: a * 2^trunc(b). */
 export function f80Scale(): u64 {
   if (!nanOfTwoF80()) scale();
-  return roundAndPackF80(64);
+  const masks = fpMasks;
+  // By zero the chip returns even a denormal as it is, without unmasked underflow.
+  if (bClass == CLASS_ZERO) fpMasks |= UE;
+  const sig = roundAndPackF80(64);
+  fpMasks = masks;
+  return sig;
 }
 
 function scale(): void {

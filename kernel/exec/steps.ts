@@ -4,8 +4,10 @@ import { CPU_BLOCK } from "../abi/layout";
 import { SLOT_CODE_PAGE, SLOT_EA, SLOT_RMW } from "../abi/state";
 import { faulted, raiseGP } from "../cpu/fault";
 import { condition } from "../cpu/flags";
-import { dst, ea, nextRip, src, sub, thisRip, UOP_CODE, UOP_DISP, UOP_IMM, writeRm } from "../decode/uop";
+import { dst, ea, nextRip, src, sub, thisRip, UOP_CODE, UOP_DISP, UOP_IMM, UOP_OP, writeRm } from "../decode/uop";
+import { CMP } from "./arithmetic";
 import { branchTo } from "./control-transfer";
+import { TEST } from "./logic";
 import { probeWrite, readMem, writeMem } from "../mmu/access";
 import { CODE_JMP_PAGE } from "../../build/kernel/codes";
 
@@ -67,6 +69,16 @@ export function addressStep32(u: usize): void {
 export function branchStep(u: usize): void {
   const taken = load<u16>(u, UOP_CODE) == CODE_JMP_PAGE || condition(sub(u));
   if (branchTo(nextRip(u) + (taken ? <u64>load<i32>(u, UOP_DISP) : 0), 8)) linkSlot = u + (taken ? UOP_IMM : UOP_IMM + 4);
+}
+
+/** CMP or TEST with the Jcc behind it. */
+export function fusedStep<T>(u: usize, cc: u32, test: bool): void {
+  const a = load<T>(dst(u));
+  const b = load<T>(src(u));
+  if (test) TEST<T>(a, b);
+  else CMP<T>(a, b);
+  const taken = condition(cc);
+  if (branchTo(nextRip(u) + (taken ? <u64><i64>load<i16>(u, UOP_OP) : 0), 8)) linkSlot = u + (taken ? UOP_IMM : UOP_IMM + 4);
 }
 
 /** A jump to another page; imm is the target's distance from this code page. */

@@ -117,6 +117,16 @@ export class Hot {
       "// Made by kernel/gen: the case numbers of exec(). Not for editing.",
       ...this.cases.map((c, n) => `export const CODE_${c.name}: u32 = ${n};`),
       `export const CODE_COLD: u32 = ${this.cold};`,
+      "/** Code of `operation` fused with Jcc cc, or 0. */",
+      "export function fusedCode(operation: u32, cc: u32): u32 {",
+      "  switch ((operation << 4) | cc) {",
+      ...this.cases.flatMap((c, n) => {
+        const m = /^((?:CMP|TEST)\d+)_JCC(\d+)$/.exec(c.name);
+        return m ? [`    case ${this.cases.findIndex((x) => x.name === `${m[1]}_rr`) * 16 + Number(m[2])}: return ${n};`] : [];
+      }),
+      "    default: return 0;",
+      "  }",
+      "}",
       "",
     ].join("\n");
   }
@@ -220,7 +230,7 @@ import { dst, ea, src } from "../../kernel/decode/uop";
 import { probeWrite, readMem, writeMem } from "../../kernel/mmu/access";
 import { enterMmx, mmxWritten } from "../../kernel/exec/mmx-state";
 import {
-  addressStep, addressStep32, branchStep, farPageStep, loadAligned, loadForUpdate, loadStep, moveIf, setByte, storeAligned, storeStep, storeUpdated,
+  addressStep, addressStep32, branchStep, farPageStep, fusedStep, loadAligned, loadForUpdate, loadStep, moveIf, setByte, storeAligned, storeStep, storeUpdated,
 } from "../../kernel/exec/steps";
 ${imports}
 

@@ -55,6 +55,22 @@ const jumps: ControlCase[] = CONDITIONS.flatMap((c, i) => [0, 1].map((negate) =>
   slow: "branchStep(u)",
 })));
 
+// CMP or TEST of two slots with the Jcc behind it, when the target is in the page. Flags are still set: what follows may read them.
+// The operands of an immediate stand at `bas`.. (8 bytes), the branch distance in `op`.
+const FUSED: [string, string, [number, string][]][] = [
+  ["CMP", "const r = a - b; flagsSub<T>(a, b, r);", [
+    [2, "a < b"], [3, "a >= b"], [4, "a == b"], [5, "a != b"], [6, "a <= b"], [7, "a > b"],
+    [12, "<S>a < <S>b"], [13, "<S>a >= <S>b"], [14, "<S>a <= <S>b"], [15, "<S>a > <S>b"],
+  ]],
+  ["TEST", "const r = a & b; flagsLogic<T>(r);", [[4, "r == 0"], [5, "r != 0"], [8, "<S>r < 0"], [9, "<S>r >= 0"], [14, "<S>r <= 0"], [15, "<S>r > 0"]]],
+];
+const fused: ControlCase[] = FUSED.flatMap(([name, operation, conditions]) => [32, 64].flatMap((bits) => conditions.map(([cc, test]) => ({
+  name: `${name}${bits}_JCC${cc}`,
+  text: `const a: T = load<T>(load<u32>(u, 4)); const b: T = load<T>(load<u32>(u, 8)); ${operation}
+    const t: usize = ${test} ? load<u32>(u, 24) : load<u32>(u, 28); if (!t) break; $BLOCK(t)`.replace(/\bT\b/g, `u${bits}`).replace(/\bS\b/g, `i${bits}`),
+  slow: `fusedStep<u${bits}>(u, ${cc}, ${name === "TEST"})`,
+}))));
+
 export const controlCases: ControlCase[] = [
   ...[8, 16, 32, 64, 128].map((b) => load(b)),
   load(128, true),
@@ -116,6 +132,7 @@ export const controlCases: ControlCase[] = [
     slow: "farPageStep(u)",
   },
   ...jumps,
+  ...fused,
   // The entry code of a kernel with page-table isolation does these twice a system call.
   {
     name: "SWAPGS",

@@ -27,7 +27,7 @@ function randomCode(random: Random, length: number): Uint8Array {
 
 test("random bytes at CPL 3 end in an exception or go on, and the machine never throws", async () => {
   let runner = await MachineRunner.create();
-  await campaign("random-code", (seed) => {
+  await campaign("random-code (machine)", (seed) => {
     const random = new Random(seed);
     for (let i = 0; i < 50; i++) {
       const instance = generate(random.pick(comparable), random).case;
@@ -47,7 +47,7 @@ test("random bytes at CPL 3 end in an exception or go on, and the machine never 
 });
 
 test("a program of random bytes dies of a signal or of its time limit, and the host never throws", async () => {
-  await campaign("random-code-program", async (seed) => {
+  await campaign("random-code (program)", async (seed) => {
     const random = new Random(seed);
     const prologue: number[] = [];
     for (let r = 0; r < 16; r++) {

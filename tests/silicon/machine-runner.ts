@@ -9,7 +9,7 @@
 //   0x20000  supervisor pages, 5
 
 import { CR0_AM, CR0_ET, CR0_MP, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_FSGSBASE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_PAE, EFER_LMA, EFER_LME,
-  EFER_NXE, EFER_SCE, PTE_A, PTE_D, PTE_NX_HIGH, PTE_P, PTE_RW, PTE_US } from "../../kernel/abi/bits";
+  EFER_NXE, PTE_A, PTE_D, PTE_NX_HIGH, PTE_P, PTE_RW, PTE_US } from "../../kernel/abi/bits";
 import { EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import * as S from "../../kernel/abi/state";
 import * as featureIds from "../../kernel/cpu/cpuid-features";
@@ -142,7 +142,8 @@ export class MachineRunner {
     r.setBig(S.CR0, BigInt(CR0_PE) | BigInt(CR0_MP) | BigInt(CR0_ET) | BigInt(CR0_NE) | BigInt(CR0_WP) | BigInt(CR0_AM) | BigInt(CR0_PG));
     r.set(S.CR3, PML4);
     r.set(S.CR4, CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE);
-    r.set(S.EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
+    r.set(S.EFER, EFER_LME | EFER_LMA | EFER_NXE); // without SCE: SYSCALL is #UD, there is nobody to call
+
     r.setBig(S.GDTR_BASE, SUPERVISOR + BigInt(GDT));
     r.setWord(S.GDTR_LIMIT, 0x4f);
     r.setBig(S.IDTR_BASE, SUPERVISOR + BigInt(IDT));

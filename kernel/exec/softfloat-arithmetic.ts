@@ -2,9 +2,9 @@
 // NaNs have been dealt with before; the results are left in z for roundAndPack.
 
 import {
-  aSign, aExp, aSig, aClass, bSign, bExp, bSig, bClass, zSign, zExp, zHi, zLo, zClass, fpRounding, fpFlags, fpRoundedUp, IE, ZE, PE,
-  ROUND_NEAREST, ROUND_DOWN, ROUND_UP, CLASS_ZERO, CLASS_FINITE, CLASS_INFINITY, CLASS_QNAN, CLASS_SNAN, denormalStops, invalid, resultFinite,
-  resultInfinity, resultZero, shiftRightSticky,
+  CLASS_FINITE, CLASS_INFINITY, CLASS_QNAN, CLASS_ZERO, IE, PE, ROUND_DOWN, ROUND_NEAREST, ROUND_UP, ZE, aClass, aExp, aSig, aSign,
+  bClass, bExp, bSig, bSign, denormalStops, fpFlags, fpRoundedUp, fpRounding, invalid, resultFinite, resultInfinity, resultZero,
+  shiftRightSticky, zClass, zExp, zHi, zLo, zSign,
 } from "./softfloat";
 import { divideWide, multiplyWide, rootWide, wideHi, wideRemainder } from "./softfloat-wide";
 

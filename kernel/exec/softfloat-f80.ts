@@ -3,9 +3,9 @@
 // `f80SignExponent` and the significand as value. Set the environment with `fpUseControlWord` first.
 
 import {
-  aClass, aExp, aSig, aSign, bClass, bExp, bSig, bSign, CLASS_FINITE, CLASS_INFINITY, CLASS_QNAN, CLASS_ZERO, denormalStops, f80SignExponent,
-  fpFlags, fpMasks, fpPrecision, IE, invalid, nanOfOneF80, nanOfTwoF80, PE, resultFinite, resultInfinity, resultZero, roundAndPack, roundAndPackF80,
-  ROUND_ZERO, ROUND_NEAREST, fpRounding, UE, unpackF80, zClass, zExp, zHi, zLo, zSign, ZE, fpRoundedUp,
+  CLASS_FINITE, CLASS_INFINITY, CLASS_ZERO, ROUND_ZERO, UE, aClass, aExp, aSig, aSign, bClass, bExp, bSig, bSign, denormalStops,
+  fpMasks, fpPrecision, fpRoundedUp, fpRounding, invalid, nanOfOneF80, nanOfTwoF80, resultFinite, resultInfinity, resultZero,
+  roundAndPack, roundAndPackF80,
 } from "./softfloat";
 import { copyOperand, normalise, product, quotient, relation, squareRoot, sum, toInteger, toIntegral } from "./softfloat-arithmetic";
 

@@ -3,9 +3,9 @@
 // with 128 bits throughout the error stays below 2^-110 of the result, so that the one rounding to 64 bits decides.
 // f is a fraction in units of 2^-128.
 
-import { zExp, zHi, zLo, zSign, shiftRightSticky } from "./softfloat";
+import { shiftRightSticky, zExp, zHi, zLo, zSign } from "./softfloat";
 import { normalise } from "./softfloat-arithmetic";
-import { divideWide, multiplyWide, wideHi, wideRemainder } from "./softfloat-wide";
+import { divideWide, multiplyWide, wideHi } from "./softfloat-wide";
 
 const TOP_BIT: u64 = 0x8000000000000000;
 

@@ -4,10 +4,12 @@
 // f64ToI32, f64ToI64, f64FromI32, f64FromI64; the same for f32 and f32ToF64.
 
 import {
-  aClass, bClass, beginOperation, denormalStops, fpRounding, fpFlags, IE, PE, nanOfOne, nanOfTwo, ROUND_ZERO, roundAndPack, unpackA, unpackB,
-  CLASS_ZERO, CLASS_QNAN, aSign, bSign,
+  CLASS_QNAN, CLASS_ZERO, PE, ROUND_ZERO, aClass, aSign, bClass, bSign, beginOperation, denormalStops, fpFlags, fpRounding, nanOfOne,
+  nanOfTwo, roundAndPack, unpackA, unpackB,
 } from "./softfloat";
-import { copyOperand, fromInteger, LESS, GREATER, UNORDERED, product, quotient, relation, squareRoot, sum, toInteger, toIntegral } from "./softfloat-arithmetic";
+import {
+  GREATER, LESS, copyOperand, fromInteger, product, quotient, relation, squareRoot, sum, toInteger, toIntegral,
+} from "./softfloat-arithmetic";
 
 function add<T>(a: T, b: T, negate: u32): T {
   beginOperation();

@@ -5,16 +5,17 @@ import { faulted } from "../cpu/fault";
 import { ea } from "../decode/uop";
 import { readMem } from "../mmu/access";
 import {
-  beginOperation, bClass, bExp, bSign, CLASS_FINITE, CLASS_INFINITY, CLASS_QNAN, CLASS_ZERO, denormalStops, f80SignExponent, fpFlags, fpMasks,
-  fpRoundedUp, resultFinite, resultInfinity, resultZero, nanOfOneF80, roundAndPackF80, unpackB, unpackF80, unpackF80A, ZE, bSig, zSign, zHi, IE,
+  CLASS_INFINITY, CLASS_ZERO, ZE, bClass, bExp, bSig, bSign, beginOperation, denormalStops, f80SignExponent, fpFlags, nanOfOneF80,
+  roundAndPackF80, unpackB, unpackF80, unpackF80A,
 } from "./softfloat";
 import { fromInteger } from "./softfloat-arithmetic";
 import {
-  f80Arithmetic, f80Remainder, f80RoundToInt, f80Scale, f80Sqrt, OP_ADD, OP_DIV, OP_DIVR, OP_MUL, OP_SUB, OP_SUBR, remainderDone, remainderPartial, remainderQuotient,
+  OP_ADD, OP_DIV, OP_DIVR, OP_MUL, OP_SUB, OP_SUBR, f80Arithmetic, f80Remainder, f80RoundToInt, f80Scale, f80Sqrt, remainderDone,
+  remainderPartial, remainderQuotient,
 } from "./softfloat-f80";
 import {
-  FSW_C0, FSW_C1, FSW_C2, FSW_C3, fsw, INDEFINITE_SE, INDEFINITE_SIG, isEmpty, pop, push, seOf, setSt, sigOf, stackOverflow, stackUnderflow, sti,
-  x87Begin, x87End, x87EndWithConditions, x87Stops,
+  FSW_C0, FSW_C1, FSW_C2, FSW_C3, INDEFINITE_SE, INDEFINITE_SIG, fsw, isEmpty, pop, push, seOf, setSt, sigOf, stackOverflow,
+  stackUnderflow, sti, x87Begin, x87End, x87EndWithConditions, x87Stops,
 } from "./x87-state";
 
 /** ST(to) = ST(to) op ST(from). */

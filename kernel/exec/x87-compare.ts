@@ -5,8 +5,8 @@ import { setArithmeticFlags } from "../cpu/flags";
 import { FLAG_CF, FLAG_PF, FLAG_ZF } from "../abi/bits";
 import { ea } from "../decode/uop";
 import { readMem } from "../mmu/access";
-import { beginOperation, bClass, bExp, bSig, bSign, f80SignExponent, IE, fpFlags, fpMasks, roundAndPackF80, unpackB, unpackF80, unpackF80A } from "./softfloat";
-import { EQUAL, fromInteger, GREATER, LESS, UNORDERED } from "./softfloat-arithmetic";
+import { bClass, bExp, bSig, bSign, beginOperation, f80SignExponent, roundAndPackF80, unpackB, unpackF80, unpackF80A } from "./softfloat";
+import { EQUAL, GREATER, LESS, UNORDERED, fromInteger } from "./softfloat-arithmetic";
 import { f80Compare } from "./softfloat-f80";
 import {
   FSW_C0, FSW_C1, FSW_C2, FSW_C3, isEmpty, pop, seOf, sigOf, stackUnderflow, sti, x87Begin, x87EndSparingC1, x87EndWithConditions, x87Stops,

@@ -5,8 +5,8 @@ import { cf, pf, zf } from "../cpu/flags";
 import { ea } from "../decode/uop";
 import { probeWrite, readMem, writeMem } from "../mmu/access";
 import {
-  beginOperation, f80SignExponent, fpFlags, fpMasks, fpRounding, IE, OE, PE, UE, ROUND_DOWN, ROUND_NEAREST, ROUND_UP, roundAndPackF80, unpackB, unpackF80,
-  CLASS_QNAN, CLASS_ZERO, bClass, bSign, fpRoundedUp,
+  IE, OE, PE, ROUND_NEAREST, ROUND_UP, UE, bSign, beginOperation, f80SignExponent, fpFlags, fpMasks, fpRoundedUp, fpRounding,
+  roundAndPackF80, unpackB, unpackF80,
 } from "./softfloat";
 import { fromInteger } from "./softfloat-arithmetic";
 import { f80FromOperand, f80To, f80ToInteger } from "./softfloat-f80";

@@ -16,7 +16,7 @@ import { probeRead, probeWrite, readMem, writeMem } from "../mmu/access";
 import { mxcsrChanged } from "./sse-fast-path";
 import { MXCSR_MASK } from "./sse-state";
 import { setFcw } from "./x87-control";
-import { fsw, setFsw, st, summarise } from "./x87-state";
+import { setFsw, st, summarise } from "./x87-state";
 
 function xmmCount(): u32 {
   if ((load<u64>(CPU_BLOCK, CR4) & CR4_OSFXSR) == 0) return 0;

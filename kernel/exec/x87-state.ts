@@ -11,11 +11,11 @@ import { CPU_BLOCK } from "../abi/layout";
 import { CR0, FCW, FDP, FIP, FOP, FSW, FTW, ST } from "../abi/state";
 import { CR0_NE } from "../abi/bits";
 import { VECTOR_MF } from "../abi/vectors";
-import { faulted, clearFault, raise } from "../cpu/fault";
+import { clearFault, faulted, raise } from "../cpu/fault";
 import { segBase } from "../cpu/state";
 import { ea, ismem, sub, thisRip } from "../decode/uop";
 import { readMem } from "../mmu/access";
-import { DE, fpFlags, fpMasks, fpRoundedUp, fpUseControlWord, IE, ZE } from "./softfloat";
+import { DE, IE, ZE, fpFlags, fpMasks, fpRoundedUp, fpUseControlWord } from "./softfloat";
 
 export const FSW_SF: u32 = 0x40;
 export const FSW_ES: u32 = 0x80;

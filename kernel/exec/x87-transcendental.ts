@@ -2,17 +2,18 @@
 // Computed to more than 100 bits (softfloat-series.ts) and rounded once to 64; precision control does not apply.
 
 import {
-  aClass, aExp, aSig, aSign, bClass, bExp, bSig, bSign, beginOperation, CLASS_FINITE, CLASS_INFINITY, CLASS_ZERO, denormalStops, f80SignExponent,
-  fpFlags, invalid, nanOfOneF80, nanOfTwoF80, PE, UE, resultInfinity, resultZero, roundAndPackF80, unpackF80, unpackF80A, ZE, zClass, zExp, zHi, zLo,
-  zSign, resultFinite,
+  CLASS_FINITE, CLASS_INFINITY, CLASS_ZERO, PE, UE, ZE, aClass, aExp, aSig, aSign, bClass, bExp, bSig, bSign, beginOperation,
+  denormalStops, f80SignExponent, fpFlags, invalid, nanOfOneF80, nanOfTwoF80, resultFinite, resultInfinity, resultZero, roundAndPackF80,
+  unpackF80, unpackF80A, zClass, zExp, zHi, zLo, zSign,
 } from "./softfloat";
 import { copyOperand, normalise } from "./softfloat-arithmetic";
 import {
-  addW, arcTangentOfSixteenths, divideByW, factorialSeries, fHi, fLo, multiplyByW, oddSeries, oneMinusFraction, onePlusFraction, setW, setZ, squareFraction,
-  wExp, wHi, wLo, wSign, zToFraction, zToW,
+  addW, arcTangentOfSixteenths, divideByW, fHi, fLo, factorialSeries, multiplyByW, oddSeries, oneMinusFraction, onePlusFraction, setW,
+  setZ, squareFraction, wExp, wHi, wLo, wSign, zToFraction, zToW,
 } from "./softfloat-series";
 import {
-  FSW_C2, fsw, INDEFINITE_SE, INDEFINITE_SIG, isEmpty, pop, push, seOf, setFsw, setSt, sigOf, stackOverflow, stackUnderflow, x87Begin, x87End, x87Stops,
+  FSW_C2, INDEFINITE_SE, INDEFINITE_SIG, fsw, isEmpty, pop, push, seOf, setFsw, setSt, sigOf, stackOverflow, stackUnderflow, x87Begin,
+  x87End, x87Stops,
 } from "./x87-state";
 
 const INTEGER_BIT: u64 = 0x8000000000000000;

@@ -324,6 +324,14 @@ export class Mm extends UserMemory {
   /** Brings in every page of [start, end) that may be had, for MAP_POPULATE, mlock and MADV_POPULATE. Answers the first fault. */
   populate(start: number, end: number, write: boolean): { signal: number; code: number } | null {
     for (let at = start; at < end; at += PAGE_SIZE) {
+      if (!write) {
+        // Reading untouched anonymous memory finds zeros and takes no frame: nothing to bring in, however large it is.
+        const vma = this.vmas.at(at);
+        if (vma !== undefined && vma.backing === null && vma.prot !== PROT_NONE) {
+          at = Math.min(end, vma.end) - PAGE_SIZE;
+          continue;
+        }
+      }
       if (this.addressSpace.translate(at, write) >= 0) continue;
       const fault = faultIn(this, at, write ? ACCESS_WRITE : ACCESS_READ);
       if (fault !== null) return fault;

@@ -31,20 +31,20 @@ function change(task: Task, resource: number, limit: Limit): void {
 }
 
 export function sysGetrlimit(task: Task, resource: number, address: number): number {
-  if (resource >= RLIM_NLIMITS) return -EINVAL;
+  if (resource < 0 || resource >= RLIM_NLIMITS) return -EINVAL;
   storeLimit(task, address, task.limits.get(resource));
   return 0;
 }
 
 export function sysSetrlimit(task: Task, resource: number, address: number): number {
   const limit = fetchLimit(task, address);
-  if (resource >= RLIM_NLIMITS) return -EINVAL;
+  if (resource < 0 || resource >= RLIM_NLIMITS) return -EINVAL;
   change(task, resource, limit);
   return 0;
 }
 
 export function sysPrlimit64(task: Task, pid: number, resource: number, wanted: number, old: number): number {
-  if (resource >= RLIM_NLIMITS) return -EINVAL;
+  if (resource < 0 || resource >= RLIM_NLIMITS) return -EINVAL;
   const limit = wanted === 0 ? null : fetchLimit(task, wanted);
   const target = pid === 0 ? task : task.kernel.tasks.get(pid);
   if (target === undefined) return -ESRCH;

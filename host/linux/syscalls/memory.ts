@@ -17,6 +17,7 @@ import {
 } from "../uapi-mman";
 import type { OpenFile } from "../vfs/file";
 import type { Vma } from "../vma";
+import { type Block, WaitQueue, block } from "../wait";
 
 const PROT_RWX = PROT_READ | PROT_WRITE | PROT_EXEC;
 /** MAP_32BIT allocates below 2 GiB from here down. */
@@ -241,7 +242,10 @@ export function sysMsync(task: Task, start: number, length: number, flags: numbe
   return 0;
 }
 
-export function sysMincore(task: Task, start: number, length: number, vector: number): number {
+/** Pages that mincore looks at before it lets signals and the time limit have their say. */
+const MINCORE_PIECE = 1 << 18;
+
+export function sysMincore(task: Task, start: number, length: number, vector: number): number | Block {
   const { mm } = task;
   if (start % PAGE_SIZE !== 0) return -EINVAL;
   const end = rangeEnd(start, length, ENOMEM);
@@ -249,8 +253,15 @@ export function sysMincore(task: Task, start: number, length: number, vector: nu
   mm.accessOk(vector, pages);
   if (pages === 0) return 0;
   covered(mm, start, end);
-  for (let at = start; at < end; at += PAGE_SIZE) mm.putU8(vector + (at - start) / PAGE_SIZE, isInCore(mm, at) ? 1 : 0);
-  return 0;
+  const from = typeof task.progress === "number" ? task.progress : 0;
+  const to = Math.min(pages, from + MINCORE_PIECE);
+  for (let first = from; first < to; first += PAGE_SIZE) {
+    const inCore = Uint8Array.from({ length: Math.min(PAGE_SIZE, to - first) }, (_, i) => (isInCore(mm, start + (first + i) * PAGE_SIZE) ? 1 : 0));
+    mm.copyToUser(vector + first, inCore);
+  }
+  if (to === pages) return 0;
+  task.progress = to;
+  return block(new WaitQueue(), task.kernel.clock.monotonicNs());
 }
 
 function isInCore(mm: Mm, address: number): boolean {

@@ -3,6 +3,7 @@
 import { EFAULT, EINVAL, EPERM, Errno } from "../errno";
 import type { Task } from "../task";
 import { latin1 } from "../uaccess";
+import { type Block, WaitQueue, block } from "../wait";
 
 //   struct new_utsname: six fields of 65 bytes, zero-terminated
 const UTS_FIELD = 65;
@@ -60,13 +61,21 @@ const GRND_INSECURE = 4;
 const PIECE = 65536;
 const COUNT_MAX = 0x7fffffff;
 
-export function sysGetrandom(task: Task, address: number, count: number, flags: number): number {
+/** Bytes made before signals and the time limit have their say. */
+const GETRANDOM_PIECE = 1 << 24;
+
+export function sysGetrandom(task: Task, address: number, count: number, flags: number): number | Block {
   if (flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE)) return -EINVAL;
   if ((flags & (GRND_RANDOM | GRND_INSECURE)) === (GRND_RANDOM | GRND_INSECURE)) return -EINVAL;
   const wanted = Math.min(count, COUNT_MAX);
   task.mm.accessOk(address, wanted);
-  let done = 0;
+  let done = typeof task.progress === "number" ? task.progress : 0;
+  const pause = done + GETRANDOM_PIECE;
   while (done < wanted) {
+    if (done >= pause) {
+      task.progress = done;
+      return block(new WaitQueue(), task.kernel.clock.monotonicNs());
+    }
     const piece = Math.min(PIECE, wanted - done);
     try {
       task.mm.copyToUser(address + done, task.kernel.rng.bytes(piece));

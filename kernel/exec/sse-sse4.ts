@@ -316,3 +316,7 @@ export function CRC32<T>(a: u32, b: T): u32 {
   for (let n = 0; n < sizeof<T>() * 8; n++) crc = crc & 1 ? (crc >> 1) ^ 0x82f63b78 : crc >> 1;
   return <u32>crc;
 }
+
+export function CRC32_BYTE(a: u32, b: u8): u32 {
+  return CRC32<u8>(a, b);
+}

@@ -6,7 +6,7 @@ import { type Death, Kernel, type KernelOptions } from "./linux/kernel";
 import { EACCES, ENOENT, ENOTDIR, Errno } from "./linux/errno";
 import { syscallRows } from "./linux/syscall-table";
 import type { InputStream, OutputStream } from "./linux/vfs/streams";
-import { Machine } from "./machine/machine";
+import { Machine, type MachineOptions } from "./machine/machine";
 
 export { Kernel, type KernelOptions, type Death, type ExitStatus } from "./linux/kernel";
 export { Machine, type MachineOptions } from "./machine/machine";
@@ -68,7 +68,7 @@ export interface RunOptions {
   /** Is given the kernel when the program is loaded and nothing of it has run: for tracers (Crossing). */
   onBoot?: (kernel: Kernel) => void;
   /** The compiled machine, for an embedder that keeps it elsewhere than in the bundle. */
-  module?: BufferSource | WebAssembly.Module;
+  module?: MachineOptions["module"];
   clock?: KernelOptions["clock"];
 }
 

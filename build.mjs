@@ -5,7 +5,7 @@
 //   host/ring0/*.asm.ts                       ->  build/entry-images.ts
 //   host/                                     ->  dist/               (library, CLI, browser bundle, types)
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { spawnSync } from "node:child_process";
@@ -37,16 +37,33 @@ async function buildKernel() {
   if (debug) writeFileSync(join(root, "build/machine.wasm"), readFileSync(join(root, "build/machine.debug.wasm")));
 }
 
+/** For Node the machine stays a file beside the bundle: reading it beats parsing and decoding base64. */
+const machineFile = {
+  name: "machine-file",
+  setup(build) {
+    build.onLoad({ filter: /machine\.wasm$/ }, () => ({
+      loader: "js",
+      contents: 'import { readFileSync } from "node:fs"; export default readFileSync(new URL(MACHINE_PATH, import.meta.url));',
+    }));
+  },
+};
+
 async function buildHost() {
   const { assembleEntryImages } = await buildStep("host/ring0/assemble.build.ts", "assemble");
   await assembleEntryImages(join(root, "build/entry-images.ts"));
   const common = {
     bundle: true, format: "esm", target: "es2022", loader: { ".wasm": "binary" }, logLevel: "warning", absWorkingDir: root, legalComments: "none",
   };
-  const node = { ...common, platform: "node", packages: "external", outdir: "dist", splitting: true, chunkNames: "chunks/[name]-[hash]" };
+  rmSync(join(root, "dist"), { recursive: true, force: true });
+  mkdirSync(join(root, "dist"));
+  copyFileSync(join(root, "build/machine.wasm"), join(root, "dist/machine.wasm"));
+  const node = {
+    ...common, platform: "node", packages: "external", outdir: "dist", splitting: true, chunkNames: "[name]-[hash]", minify: true,
+    plugins: [machineFile], define: { MACHINE_PATH: '"./machine.wasm"' },
+  };
   const entries = { index: "host/index.ts", main: "host/cli/main.ts" };
   if (existsSync(join(root, "host/bench/bench.ts"))) entries.bench = "host/bench/bench.ts";
-  await esbuild.build({ ...node, entryPoints: entries, minifySyntax: true });
+  await esbuild.build({ ...node, entryPoints: entries });
   await esbuild.build({ ...common, platform: "browser", entryPoints: { "ring3.browser": "host/index.ts" }, outdir: "dist", minify: true });
 }
 

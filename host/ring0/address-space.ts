@@ -181,7 +181,8 @@ export class AddressSpace {
     if (this.#destroyed) throw new Error("address space destroyed twice");
     this.#destroyed = true;
     this.#leave(this);
-    this.unmap(0, TASK_SIZE);
+    if (this.asid !== NO_ASID) this.#tables.flush();
+    this.#pages = 0;
     this.#tables.freeUserTables(this.root);
     freePml4(this.#phys, this.root, this.#tables.pti);
   }

@@ -182,11 +182,15 @@ export class PageTables {
     for (const linear of linears) this.#tlb.invlpg(linear);
   }
 
+  flush(): void {
+    this.#tlb.flushTlb();
+  }
+
   invalidatePage(linear: number): void {
     this.#tlb.invlpg(linear);
   }
 
-  /** Frees the tables of the user half, lowest level first. Its pages must have been unmapped. */
+  /** Gives back the pages of the user half and its tables, lowest level first. The caller flushes the TLB. */
   freeUserTables(root: number): void {
     for (let index = 0; index < PML4_KERNEL_HALF; index++) {
       const at = (root >>> 2) + index * 2;
@@ -196,11 +200,15 @@ export class PageTables {
   }
 
   #freeTable(at: number, level: number): void {
-    const entry = this.phys.u32[at]!;
+    const words = this.phys.u32;
+    const entry = words[at]!;
     if ((entry & PTE_P) === 0) return;
     const frame = (entry & FRAME_MASK) >>> 0;
-    if (level > 1) {
-      for (let index = 0; index < 512; index++) this.#freeTable((frame >>> 2) + index * 2, level - 1);
+    for (let index = 0; index < 512; index++) {
+      const below = (frame >>> 2) + index * 2;
+      if (words[below] === 0) continue;
+      if (level > 1) this.#freeTable(below, level - 1);
+      else this.phys.put((words[below]! & FRAME_MASK) >>> 0); // PROT_NONE pages too: not present, but they have a frame
     }
     this.setPte(at, 0, 0);
     this.phys.put(frame);

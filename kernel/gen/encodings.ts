@@ -40,7 +40,11 @@ export function encodingsOf(row: Row): Encoding[] {
   if (words.length > 1 && words[0] === "0F" && /^[0-9A-F]{2}/.test(words[1])) {
     words.shift();
     map = 1;
-    if (words.length > 1 && (words[0] === "38" || words[0] === "3A") && /^[0-9A-F]{2}/.test(words[1])) map = words.shift() === "38" ? 2 : 3;
+    const escape: string = words[0];
+    if (words.length > 1 && (escape === "38" || escape === "3A") && /^[0-9A-F]{2}/.test(words[1])) {
+      words.shift();
+      map = escape === "38" ? 2 : 3;
+    }
   }
   const first = words.shift()!;
   const low = first.endsWith("+r");

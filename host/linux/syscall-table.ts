@@ -83,7 +83,9 @@ const u32Kinds = new Set(["u32", "hex32", "mode", "uid", "dev", "flags"]);
 const i64Kinds = new Set(["off", "i64", "hexoff"]);
 
 function conversionOf(kind: string): number {
-  const base = /^\w+/.exec(kind)![0];
+  let end = 0;
+  while (end < kind.length && kind[end] !== ":" && kind[end] !== "?") end++;
+  const base = kind.slice(0, end);
   if (i32Kinds.has(base)) return CONVERT_I32;
   if (u32Kinds.has(base)) return CONVERT_U32;
   if (i64Kinds.has(base)) return CONVERT_I64;
@@ -91,28 +93,33 @@ function conversionOf(kind: string): number {
 }
 
 export class SyscallRow {
-  /** Argument kinds, in order. */
-  readonly kinds: readonly string[];
-  /** How the result is printed: "ptr", "mode", "hex" or "" for decimal. */
-  readonly resultKind: string;
+  private parsed: readonly string[] | undefined;
   private converted: Uint8Array | undefined;
 
   constructor(
     readonly number: number,
     readonly name: string,
-    signature: string,
+    private readonly signature: string,
     readonly handler: Handler | null,
     /** What of the call is not there, for the compatibility page. */
     readonly note: string,
-  ) {
-    const [kinds = "", result = ""] = signature.split("->");
-    this.kinds = kinds.split(" ").filter((kind) => kind !== "");
-    this.resultKind = result.trim();
+  ) {}
+
+  // Both are made when first asked for: a short run makes a handful of calls.
+
+  /** Argument kinds, in order. */
+  get kinds(): readonly string[] {
+    return (this.parsed ??= this.signature.split("->")[0]!.split(" ").filter((kind) => kind !== ""));
   }
 
   /** CONVERT_* of each argument. */
   get conversions(): Uint8Array {
     return (this.converted ??= Uint8Array.from(this.kinds, conversionOf));
+  }
+
+  /** How the result is printed: "ptr", "mode", "hex" or "" for decimal. */
+  get resultKind(): string {
+    return (this.signature.split("->")[1] ?? "").trim();
   }
 }
 

@@ -319,7 +319,7 @@ export class Kernel implements Ring0Hooks {
       // A wake-up between two turns has to end this one; with ms = 0 the turn itself is what is wanted.
       if (ms > 0) this.wakeHost = done;
       if (host.setTimeout !== undefined) timer = host.setTimeout(done, Math.max(0, Math.min(Math.ceil(ms), TIMER_MAX_MS)));
-      else if (ms <= 0) queueMicrotask(done);
+      else if (ms <= 0) void Promise.resolve().then(done);
     });
   }
 

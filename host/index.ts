@@ -4,7 +4,7 @@
 import { ExecError } from "./linux/exec";
 import { type Death, Kernel, type KernelOptions } from "./linux/kernel";
 import { EACCES, ENOENT, ENOTDIR, Errno } from "./linux/errno";
-import { syscallRows } from "./linux/syscall-table";
+import { sysCallTable, syscallRows } from "./linux/syscall-table";
 import type { InputStream, OutputStream } from "./linux/vfs/streams";
 import { Machine, type MachineOptions } from "./machine/machine";
 
@@ -16,6 +16,11 @@ export type { HostDirectory, HostStat } from "./linux/vfs/host-directory";
 export type { FileSystemStatistics, Timespec } from "./linux/uapi-stat";
 export type { HostClock } from "./linux/clock";
 export { Crossing, type CrossingFrame, type CrossingListener, type CrossingState, type CrossingStep } from "./ring0/crossing";
+
+/** Name of the function that answers a system call, undefined when none does. */
+export function syscallHandler(number: number): string | undefined {
+  return sysCallTable[number]?.handler?.name;
+}
 
 /** Number of a system call by its name, undefined when x86-64 Linux has none of that name. */
 export function syscallNumber(name: string): number | undefined {

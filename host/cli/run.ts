@@ -3,12 +3,21 @@
 
 import * as fs from "node:fs";
 import { isAbsolute } from "node:path";
+import { setFlagsFromString } from "node:v8";
 import { ProgramError, run, type RunOptions, type RunResult } from "../index";
 import { accountFiles } from "./accounts";
 import { findProgram, ProgramNotRunnable } from "./bundled";
 import { hostDirectory } from "./host-directory";
 import { UsageError, type Options } from "./options";
 import { standardInput, standardOutput, writeLine } from "./streams";
+
+/**
+ * V8 counts the bytes of code that a function has run through before it optimises it. The interpreter's loop is so large that
+ * a hello would have it, and what it calls, compiled by TurboFan: 100 ms of CPU that come too late to be of use. Programs
+ * that run for longer than a few milliseconds do not notice the difference.
+ */
+const WASM_TIERING_BUDGET = 100_000_000;
+setFlagsFromString(`--wasm-tiering-budget=${WASM_TIERING_BUDGET}`);
 
 export const EXIT_TIMEOUT = 124;
 export const EXIT_BUG = 70;
@@ -64,8 +73,7 @@ export async function runCommand(options: Options, rest: readonly string[]): Pro
   try {
     result = await run(guest.program, guest.options);
   } catch (error) {
-    if (!(error instanceof ProgramError)) throw error;
-    throw new ProgramNotRunnable(`${name}: ${error.message}`, error.exitStatus);
+    throw runnableError(name, error);
   }
   if (options.stats) writeStatistics(result, performance.now() - begun);
   if (result.timedOut) {
@@ -77,6 +85,13 @@ export async function runCommand(options: Options, rest: readonly string[]): Pro
     if (result.signal !== "SIGPIPE") writeLine(`ring3: ${name}: ${await describeDeath(result)}`);
   }
   return result.status;
+}
+
+/** What run() threw, as main.ts wants it: an error of the program or of --memory, else as it is. */
+export function runnableError(name: string, error: unknown): unknown {
+  if (error instanceof ProgramError) return new ProgramNotRunnable(`${name}: ${error.message}`, error.exitStatus);
+  if (error instanceof RangeError && /memory|RAM/i.test(error.message)) return new UsageError(`--memory: ${error.message}`);
+  return error;
 }
 
 /** strsignal() of the signals that end a program by default. */

@@ -1,10 +1,9 @@
 // `ring3 trace`: runs the program until it makes the wanted system call, and shows that one crossing instruction by instruction.
 // Entered from main.ts, loaded only for this command (capstone alone is 1.8 MB). The stepping is host/ring0/crossing.ts.
 
-import { Crossing, ProgramError, run, syscallNumber, type Kernel } from "../index";
-import { ProgramNotRunnable } from "./bundled";
+import { Crossing, run, syscallHandler, syscallNumber, type CrossingFrame, type Kernel } from "../index";
 import { UsageError, type Options } from "./options";
-import { guestOf } from "./run";
+import { guestOf, runnableError } from "./run";
 import { writeLine } from "./streams";
 import { disassembler, jsonListing, pictureListing } from "./trace-listing";
 import { Picture } from "./trace-picture";
@@ -49,7 +48,7 @@ export async function traceCommand(options: Options, rest: readonly string[]): P
         calls = [];
         listing.frame(frame);
       },
-      handled: (frame) => listing.handled(frame, calls),
+      handled: (frame) => listing.handled(frame, [tableRow(frame), ...calls]),
       done(state, bytes) {
         listing.done(state, bytes);
         throw new CrossingDone();
@@ -60,8 +59,7 @@ export async function traceCommand(options: Options, rest: readonly string[]): P
     await run(guest.program, guest.options);
   } catch (error) {
     if (error instanceof CrossingDone) return 0;
-    if (error instanceof ProgramError) throw new ProgramNotRunnable(`${name}: ${error.message}`, error.exitStatus);
-    throw error;
+    throw runnableError(name, error);
   }
   if (seen) {
     if (!options.json) picture.noReturn(calls);
@@ -72,6 +70,12 @@ export async function traceCommand(options: Options, rest: readonly string[]): P
   const call = options.syscall === undefined ? "any system call" : `a call of ${options.syscall}`;
   writeLine(`ring3: ${name}: ended without ${call}; it made ${[...made].join(", ") || "none"}`);
   return EXIT_NOT_SEEN;
+}
+
+/** `sys_call_table[1]: sysWrite`, as do_syscall_64 looked it up. */
+function tableRow(frame: CrossingFrame): string {
+  const number = Number(frame.fields.find((field) => field.name === "orig_ax")!.value & 0xffffffffn);
+  return `sys_call_table[${number}]: ${syscallHandler(number) ?? "none, -ENOSYS"}`;
 }
 
 /** Which call: a number, a name, or the first of all. */

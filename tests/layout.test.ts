@@ -17,7 +17,7 @@ test("file names are kebab-case and say what is inside", () => {
     .map((file) => file.path)
     .filter((path) => {
       const name = path.split("/").at(-1)!;
-      return !/^[a-z0-9]+(-[a-z0-9]+)*(\.(asm|test))?\.(ts|mts|mjs|js)$/.test(name) || /^(utils?|helpers?|common|misc|manager)\b/.test(name);
+      return !/^[a-z0-9]+(-[a-z0-9]+)*(\.(asm|build|test))?\.(ts|mts|mjs|js)$/.test(name) || /^(utils?|helpers?|common|misc|manager)\b/.test(name);
     });
   assert.equal(wrong, []);
 });
@@ -32,9 +32,9 @@ test("every file opens with a comment that says what it is", () => {
   assert.equal(wrong, []);
 });
 
-test("files that emit guest instructions end in .asm.ts", () => {
+test("guest instructions are assembled by build steps only", () => {
   const wrong = files
-    .filter((file) => file.path.startsWith("host/") && !file.path.endsWith(".asm.ts"))
+    .filter((file) => file.path.startsWith("host/") && !file.path.endsWith(".build.ts"))
     .filter((file) => file.imports.some(({ specifier }) => specifier === "@defasm/core"))
     .map((file) => file.path);
   assert.equal(wrong, []);

@@ -135,6 +135,7 @@ export class BareMachine {
     this.setWord(TSC_VIRTUAL, 1);
     this.setWord(VENDOR, 0);
     this.setReg(RFLAGS, 2);
+    this.setWord(HALTED, 0);
   }
 
   /** Puts `code` at USER_CODE and the machine at its first byte, at CPL 3: 64-bit code, or compatibility mode. */

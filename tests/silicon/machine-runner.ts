@@ -9,7 +9,7 @@
 //   0x20000  supervisor pages, 5
 
 import { CR0_AM, CR0_ET, CR0_MP, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_FSGSBASE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_PAE, EFER_LMA, EFER_LME,
-  EFER_NXE, PTE_A, PTE_D, PTE_NX_HIGH, PTE_P, PTE_RW, PTE_US } from "../../kernel/abi/bits";
+  EFER_NXE, EFER_SCE, PTE_A, PTE_D, PTE_NX_HIGH, PTE_P, PTE_RW, PTE_US } from "../../kernel/abi/bits";
 import { EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import * as S from "../../kernel/abi/state";
 import * as featureIds from "../../kernel/cpu/cpuid-features";
@@ -29,6 +29,8 @@ const TSS = 0x2000;
 const STUBS = 0x3000;
 const STACK_END = 0x5000;
 const STUB_STRIDE = 16;
+/** The stub that SYSCALL leads to, after those of the vectors; results have it as their vector. */
+export const SYSCALL_STUB = 256;
 
 // Selectors as Linux has them (the chip's side runs under Linux).
 const KERNEL_CS = 0x10;
@@ -126,6 +128,7 @@ export class MachineRunner {
     phys.setU64(gdt + (USER_CS & ~7), 0x00affb000000ffffn);
     phys.setU64(SUPERVISOR_FRAME + TSS + 4, SUPERVISOR + BigInt(STACK_END)); // RSP0
     phys.u16[(SUPERVISOR_FRAME + TSS + 0x66) / 2] = TSS_LIMIT + 1; // no I/O permission map
+    phys.write(SUPERVISOR_FRAME + STUBS + SYSCALL_STUB * STUB_STRIDE, Uint8Array.of(0x0f, 0x01, 0xc1)); // VMCALL
     for (let vector = 0; vector < 256; vector++) {
       const stub = STUBS + vector * STUB_STRIDE;
       const offset = SUPERVISOR + BigInt(stub);
@@ -142,7 +145,10 @@ export class MachineRunner {
     r.setBig(S.CR0, BigInt(CR0_PE) | BigInt(CR0_MP) | BigInt(CR0_ET) | BigInt(CR0_NE) | BigInt(CR0_WP) | BigInt(CR0_AM) | BigInt(CR0_PG));
     r.set(S.CR3, PML4);
     r.set(S.CR4, CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE);
-    r.set(S.EFER, EFER_LME | EFER_LMA | EFER_NXE); // without SCE: SYSCALL is #UD, there is nobody to call
+    r.set(S.EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
+    r.setHalves(S.STAR, 0, (0x23 << 16) | KERNEL_CS);
+    r.setBig(S.LSTAR, SUPERVISOR + BigInt(STUBS + SYSCALL_STUB * STUB_STRIDE));
+    r.setBig(S.CSTAR, SUPERVISOR + BigInt(STUBS + SYSCALL_STUB * STUB_STRIDE));
 
     r.setBig(S.GDTR_BASE, SUPERVISOR + BigInt(GDT));
     r.setWord(S.GDTR_LIMIT, 0x4f);
@@ -228,6 +234,8 @@ export class MachineRunner {
     const { machine } = this;
     const r = machine.registers;
     const vector = Number(r.getBig(S.RIP) - SUPERVISOR - BigInt(STUBS)) >> 4;
+    // SYSCALL pushes nothing: RIP is in RCX, RFLAGS in R11, RSP untouched.
+    if (vector === SYSCALL_STUB) this.#pushLikeAnException();
     let frame = SUPERVISOR_FRAME + Number(r.getBig(S.RSP) - SUPERVISOR);
     const u64 = (offset: number) => machine.phys.getU64(frame + offset);
     let error = 0n;
@@ -250,6 +258,15 @@ export class MachineRunner {
       index, signal: 0, signalCode: 0, vector, error, gpr, rflags: u64(16), rip: u64(0), cr2: r.getBig(S.CR2),
       fsBase: r.getBig(S.FS_BASE), gsBase: r.getBig(S.GS_BASE), fx: this.#fxImage(), differences,
     };
+  }
+
+  #pushLikeAnException(): void {
+    const { registers: r, phys } = this.machine;
+    const frame = SUPERVISOR_FRAME + STACK_END - 40;
+    phys.setU64(frame, r.getBig(S.RCX));
+    phys.setU64(frame + 16, r.getBig(S.R11));
+    phys.setU64(frame + 24, r.getBig(S.RSP));
+    r.setBig(S.RSP, SUPERVISOR + BigInt(STACK_END - 40));
   }
 
   #fxImage(): Uint8Array {

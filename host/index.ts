@@ -17,9 +17,10 @@ export type { FileSystemStatistics, Timespec } from "./linux/uapi-stat";
 export type { HostClock } from "./linux/clock";
 export { Crossing, type CrossingFrame, type CrossingListener, type CrossingState, type CrossingStep } from "./ring0/crossing";
 
-/** Name of the function that answers a system call, undefined when none does. */
-export function syscallHandler(number: number): string | undefined {
-  return sysCallTable[number]?.handler?.name;
+/** Name of a system call that this kernel answers, undefined for -ENOSYS. */
+export function syscallName(number: number): string | undefined {
+  const row = sysCallTable[number];
+  return row?.handler ? row.name : undefined;
 }
 
 /** Number of a system call by its name, undefined when x86-64 Linux has none of that name. */

@@ -1,7 +1,7 @@
 // `ring3 trace`: runs the program until it makes the wanted system call, and shows that one crossing instruction by instruction.
 // Entered from main.ts, loaded only for this command (capstone alone is 1.8 MB). The stepping is host/ring0/crossing.ts.
 
-import { Crossing, run, syscallHandler, syscallNumber, type CrossingFrame, type Kernel } from "../index";
+import { Crossing, run, syscallName, syscallNumber, type CrossingFrame, type Kernel } from "../index";
 import { UsageError, type Options } from "./options";
 import { guestOf, runnableError } from "./run";
 import { writeLine } from "./streams";
@@ -72,10 +72,11 @@ export async function traceCommand(options: Options, rest: readonly string[]): P
   return EXIT_NOT_SEEN;
 }
 
-/** `sys_call_table[1]: sysWrite`, as do_syscall_64 looked it up. */
+/** `sys_call_table[1]: sys_write`, as do_syscall_64 looked it up. */
 function tableRow(frame: CrossingFrame): string {
   const number = Number(frame.fields.find((field) => field.name === "orig_ax")!.value & 0xffffffffn);
-  return `sys_call_table[${number}]: ${syscallHandler(number) ?? "none, -ENOSYS"}`;
+  const name = syscallName(number);
+  return `sys_call_table[${number}]: ${name === undefined ? "none, -ENOSYS" : `sys_${name}, here in TypeScript`}`;
 }
 
 /** Which call: a number, a name, or the first of all. */

@@ -1,0 +1,62 @@
+// `ring3 trace` on bundled programs, as its user sees it.
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { ring3 } from "../command";
+
+test("trace shows the crossing of a call by name, the program's own output in its place", () => {
+  const { text, stderr, status } = ring3(["trace", "--syscall", "write", "hello-asm"]);
+  assert.is(stderr, "");
+  assert.is(status, 0);
+  const order = ["syscall", "swapgs", "TSS.sp2 =", "%cr3", "pt_regs->ss", "pt_regs->r15", "vmcall", "| orig_ax", "Hello, world!", "sys_call_table[1]: sys_write",
+    'write(1, "Hello, world!\\n", 14)', "popq %r15", "swapgs", "sysretq", "Ring 3 again"];
+  let at = 0;
+  for (const word of order) {
+    const found = text.indexOf(word, at);
+    assert.ok(found >= 0, `${word} is missing, or not in its place:\n${text}`);
+    at = found + word.length;
+  }
+  for (const line of text.split("\n")) assert.ok(line.length <= 100, line);
+  assert.not.match(text, /\x1b/);
+});
+
+test("trace takes a call by number, and passes over the calls before it", () => {
+  const { text, status } = ring3(["trace", "--syscall", "39", "gettid"]);
+  assert.is(status, 0);
+  assert.match(text, /sys_call_table\[39\]: sys_getpid/);
+});
+
+test("trace without --syscall shows the first call", () => {
+  assert.match(ring3(["trace", "hello"]).text, /sys_call_table\[158\]: sys_arch_prctl/);
+});
+
+test("trace of a call that does not come back says so", () => {
+  const { text, status } = ring3(["trace", "--syscall=exit_group", "hello"]);
+  assert.is(status, 0);
+  assert.match(text, /exit_group\(0\)/);
+  assert.match(text, /No way back/);
+});
+
+test("trace --pti=off writes no CR3, --pti=on two", () => {
+  const writes = (words: string[]) => [...ring3(["trace", ...words, "hello-asm"]).text.matchAll(/movq %\w+, %cr3/g)].length;
+  assert.is(writes(["--pti=off"]), 0);
+  assert.is(writes(["--pti=on"]), 2);
+  assert.is(writes(["--pcid=off"]), 2);
+});
+
+test("trace --json is an object a line", () => {
+  const { text } = ring3(["trace", "--json", "--syscall", "writev", "hello"]);
+  const lines = text.split("\n").filter((line) => line.startsWith("{"));
+  assert.ok(lines.length > 50);
+  assert.ok(lines.map((line) => JSON.parse(line)).some((step) => step.text === "sysretq"));
+});
+
+test("a call that is never made, and one that there is not", () => {
+  const never = ring3(["trace", "--syscall", "fork", "hello-asm"]);
+  assert.is(never.status, 1);
+  assert.is(never.stderr, "ring3: hello-asm: ended without a call of fork; it made write, exit_group\n");
+  const none = ring3(["trace", "--syscall", "frobnicate", "hello"]);
+  assert.is(none.status, 2);
+  assert.match(none.stderr, /^ring3: --syscall: [^\n]*\n$/);
+});
+
+test.run();

@@ -49,8 +49,8 @@ const machineFile = {
 };
 
 async function buildHost() {
-  const { assembleEntryImages } = await buildStep("host/ring0/assemble.build.ts", "assemble");
-  await assembleEntryImages(join(root, "build/entry-images.ts"));
+  const { entryImagesModule } = await buildStep("host/ring0/assemble.build.ts", "assemble");
+  writeFileSync(join(root, "build/entry-images.ts"), entryImagesModule());
   const common = {
     bundle: true, format: "esm", target: "es2022", loader: { ".wasm": "binary" }, logLevel: "warning", absWorkingDir: root, legalComments: "none",
   };

@@ -2,7 +2,7 @@
 
 import { CPU_BLOCK } from "./abi/layout";
 import { NO_VECTOR, PENDING_INTERRUPT } from "./abi/state";
-import { dropCode as dropPageCode, flushCode } from "./decode/block-cache";
+import { dropCode as dropPageCode, flushCode } from "./mmu/code-cache";
 import { faulted, clearFault } from "./cpu/fault";
 import { setRamBytes } from "./mmu/phys";
 import { flushAll, initTlb, invalidatePage as invalidate } from "./mmu/tlb";

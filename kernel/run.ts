@@ -11,14 +11,14 @@ import {
 } from "./abi/state";
 import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, EFER_LMA, FLAG_RF, FLAG_TF } from "./abi/bits";
 import { EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN } from "./abi/exit-reasons";
-import { deliver, deliverPending, eventWaits } from "./cpu/deliver";
+import { deliver, deliverPending, eventWaits } from "./system/deliver";
 import { clearFault, faulted, raiseGP, raisePF } from "./cpu/fault";
 import { arithmeticFlags, getFlags, putFlags } from "./cpu/flags";
 import { clearRipChanged, clearStateDirty, isCanonical, ripChanged, segAttributes, segLimit, stateChanged, stateDirty } from "./cpu/state";
 import {
   arenaHas, arenaTake, arenaTop, blockAt, BLOCK_ROOM, clearCodeDropped, codeDropped, codePageOf, crossBlock, enterBlock, enterCrossBlock, flushCode,
   markCode, pageOfCode,
-} from "./decode/block-cache";
+} from "./mmu/code-cache";
 import { decodeOne, emitFallThrough, emitFarPage, endsBlock, fuse, out, setOut } from "./decode/decoder";
 import { LEN_STACK, thisRip, UOP_IP, UOP_LEN, UOP_NTH, UOP_SIZE } from "./decode/uop";
 import { budgetLeft, LEAVE_BUDGET, LEAVE_LOOKUP, leaveReason, setBudgetLeft } from "./exec/leave";

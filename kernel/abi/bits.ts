@@ -65,3 +65,6 @@ export const PTE_D = 0x40;
 export const PTE_PS = 0x80;
 export const PTE_G = 0x100;
 export const PTE_NX_HIGH = 0x80000000;
+
+/** MAXPHYADDR, as CPUID leaf 80000008h tells it. */
+export const PHYSICAL_BITS = 46;

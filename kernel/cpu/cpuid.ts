@@ -11,7 +11,7 @@ import {
 } from "./cpuid-features";
 import { CR4_OSXSAVE } from "../abi/bits";
 import { APIC_BASE, CPU_MODEL, CR4, MODE, MODE_64, VENDOR, VENDOR_AMD } from "../abi/state";
-import { PHYSICAL_BITS } from "../mmu/walk";
+import { PHYSICAL_BITS } from "../abi/bits";
 
 /** Words in the order of cpuid-features.ts, from word 1 on. */
 const WORDS: u32 = 7;

@@ -7,7 +7,7 @@ import { RAX, RSP } from "../abi/state";
 import { VECTOR_DE } from "../abi/vectors";
 import { faulted, raise } from "../cpu/fault";
 import { af, arithmeticFlags, cf, flagsLogic, setArithmeticFlags } from "../cpu/flags";
-import { moveStackPointer, readStackWord, stackPointer, writeStackWord } from "../cpu/stack-access";
+import { moveStackPointer, readStackWord, stackPointer, writeStackWord } from "../system/stack-access";
 import { getReg } from "../cpu/state";
 import { imm, opsize } from "../decode/uop";
 import { writeSlot } from "./sized-operand";

@@ -17,7 +17,7 @@ import { faulted, raiseDebugFault, raiseGP, raiseUD } from "../cpu/fault";
 import { getReg, mode, setReg, stateChanged } from "../cpu/state";
 import { ismem, opsize, readRm, rmSlot, sub, writeRm } from "../decode/uop";
 import { flushAll, flushPcid } from "../mmu/tlb";
-import { PHYSICAL_BITS } from "../mmu/walk";
+import { PHYSICAL_BITS } from "../abi/bits";
 import { hiddenByUmip } from "./segment-load";
 import { writeRmSized } from "./sized-operand";
 

@@ -7,7 +7,7 @@ import { MODE_16, MODE_64, RBP, RCX, RSP, SEG_CS } from "../abi/state";
 import { faulted, raiseGP } from "../cpu/fault";
 import { condition } from "../cpu/flags";
 import { isCanonical, mode, segLimit, setRip } from "../cpu/state";
-import { movedStack, popOperand, pushOperand, setStackPointer, stackLinear, stackMask } from "../cpu/stack";
+import { movedStack, popOperand, pushOperand, setStackPointer, stackLinear, stackMask } from "../system/stack";
 import { dst, ea, imm, ismem, nextRip, opsize, readRm, sub, thisRip, UOP_BASE } from "../decode/uop";
 import { probeWrite, readMem, setStackAccess, writeMem } from "../mmu/access";
 

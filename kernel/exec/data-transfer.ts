@@ -4,7 +4,7 @@ import { CPU_BLOCK } from "../abi/layout";
 import { RAX, RBX, RCX, RDX, RSP } from "../abi/state";
 import { faulted, raiseGP } from "../cpu/fault";
 import { condition, flagsSub, setZf } from "../cpu/flags";
-import { popOperand, pushOperand } from "../cpu/stack";
+import { popOperand, pushOperand } from "../system/stack";
 import { dst, ea, ismem, opsize, readRm, src, writeRm } from "../decode/uop";
 import { probeWrite, readMem, writeMem } from "../mmu/access";
 import { ADD } from "./arithmetic";

@@ -17,10 +17,10 @@ import {
   ATTR_CODE, ATTR_DB, ATTR_DC, ATTR_L, ATTR_P, ATTR_S, ATTR_TYPE, attributesIn, checkStackSegment, descriptorHigh, dplIn,
   dropInnerSegments, isNull, limitIn, loadFromDescriptor, markAccessed, readDescriptor, readDescriptorHigh, setCodeSegment,
   setNullStack, TYPE_CALL_GATE,
-} from "../cpu/segments";
-import { moveStackPointer, readStackWord, stackPointer, writeStackWord } from "../cpu/stack-access";
+} from "../system/segments";
+import { moveStackPointer, readStackWord, stackPointer, writeStackWord } from "../system/stack-access";
 import { cpl, getReg, isCanonical, segSelector, setReg, setRip, stateChanged } from "../cpu/state";
-import { tssStack } from "../cpu/tss";
+import { tssStack } from "../system/tss";
 import { ea, imm, nextRip, opsize } from "../decode/uop";
 import { readMem, writeSystem } from "../mmu/access";
 

@@ -6,7 +6,7 @@ import { FLAG_IOPL } from "../abi/bits";
 import { RAX, RDX } from "../abi/state";
 import { faulted, raiseGP } from "../cpu/fault";
 import { cpl, rflags } from "../cpu/state";
-import { ioPermitted } from "../cpu/tss";
+import { ioPermitted } from "../system/tss";
 import { imm, opsize } from "../decode/uop";
 import { writeSlot } from "./sized-operand";
 

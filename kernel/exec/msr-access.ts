@@ -4,7 +4,7 @@ import { CPU_BLOCK } from "../abi/layout";
 import { CR4_TSD } from "../abi/bits";
 import { CR4, RAX, RCX, RDX, TSC_AUX } from "../abi/state";
 import { faulted, raiseGP } from "../cpu/fault";
-import { readMsr, timeStamp, writeMsr } from "../cpu/msr";
+import { readMsr, timeStamp, writeMsr } from "../system/msr";
 import { cpl, getReg, setReg } from "../cpu/state";
 
 function setEdxEax(value: u64): void {

@@ -12,8 +12,8 @@ import {
   ATTR_CODE, ATTR_DC, ATTR_P, ATTR_RW, ATTR_S, ATTR_TYPE, attributesIn, baseIn, descriptorAddress, descriptorHigh, dplIn, isNull,
   limitIn, loadSegment, readDescriptor, readDescriptorHigh, setNullSegment, TYPE_CALL_GATE, TYPE_LDT, TYPE_TSS, TYPE_TSS_BUSY,
   withinTable,
-} from "../cpu/segments";
-import { moveStackPointer, readStackWord, stackPointer, writeStackWord } from "../cpu/stack-access";
+} from "../system/segments";
+import { moveStackPointer, readStackWord, stackPointer, writeStackWord } from "../system/stack-access";
 import { cpl, getReg, isCanonical, mode, segSelector, setReg, setSegment, stateChanged } from "../cpu/state";
 import { dst, ea, ismem, opsize, readRm, src, sub, writeRm } from "../decode/uop";
 import { readMem, readSystem, writeSystem } from "../mmu/access";

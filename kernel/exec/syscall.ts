@@ -9,7 +9,7 @@ import {
   SEG_SS, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, VENDOR, VENDOR_AMD,
 } from "../abi/state";
 import { raiseGP, raiseUD, setStepSuppressed } from "../cpu/fault";
-import { setFlatSegment } from "../cpu/segments";
+import { setFlatSegment } from "../system/segments";
 import {
   cpl, getReg, isCanonical, mode, rflags, segAttributes, segBase, segLimit, setReg, setRflags, setRip, setSegment, stateChanged,
 } from "../cpu/state";

@@ -14,7 +14,7 @@ import { cpuid, cpuidEax, cpuidEbx, cpuidEcx, cpuidEdx } from "../cpu/cpuid";
 import { requestExit } from "../cpu/exit";
 import { faulted, raiseGP, raiseUD } from "../cpu/fault";
 import { arithmeticFlags, cf, getFlags, setArithmeticFlags, setCf } from "../cpu/flags";
-import { moveStackPointer, readStackWord, stackPointer, writeStackWord } from "../cpu/stack-access";
+import { moveStackPointer, readStackWord, stackPointer, writeStackWord } from "../system/stack-access";
 import { cpl, getReg, isCanonical, mode, rflags, setReg, setRflags, stateChanged } from "../cpu/state";
 import { dst, ea, opsize } from "../decode/uop";
 import { probeWrite, readMem, writeMem } from "../mmu/access";

@@ -4,7 +4,7 @@
 import { CPU_BLOCK } from "../abi/layout";
 import { raiseAC, raiseGP, raisePF, raiseSS, faulted } from "../cpu/fault";
 import { isCanonical } from "../cpu/state";
-import { dropCode } from "../decode/block-cache";
+import { dropCode } from "./code-cache";
 import { entryOf, fill, systemContext, tlb, TLB_ADDEND, TLB_READ, TLB_WRITE, view } from "./tlb";
 import { hostAddress, inRam, pageFlags, PAGE_HAS_CODE } from "./phys";
 import { READ, VIEW_SUPERVISOR, VIEW_USER_ALIGN, WRITE, walkError, walkPhysical } from "./walk";

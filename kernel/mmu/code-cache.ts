@@ -14,8 +14,8 @@
 
 import { CODE_ARENA, CODE_ARENA_END, CPU_BLOCK, PAGE_CODE } from "../abi/layout";
 import { COUNT_CODE_DROPPED } from "../abi/state";
-import { clearPageFlags, PAGE_HAS_CODE, setPageFlags } from "../mmu/phys";
-import { forgetCodePages, revokeWrites } from "../mmu/tlb";
+import { clearPageFlags, PAGE_HAS_CODE, setPageFlags } from "./phys";
+import { forgetCodePages, revokeWrites } from "./tlb";
 
 const CP_NEXT: usize = 0;
 const CP_KEY: usize = 4;

@@ -10,7 +10,7 @@
 //           compared, with the entry that its first byte selects: an access that crosses a page always misses,
 //           because neighbouring pages never share an entry (hash below).
 //   addend  host address = low 32 bits of the linear address + addend
-//   code    code page (decode/block-cache.ts) of this context's mode, 0 = not known
+//   code    code page (mmu/code-cache.ts) of this context's mode, 0 = not known
 //
 // What must not go straight through simply has no tag: pages with decoded code and clean pages have no write tag,
 // physical addresses beyond RAM none at all.

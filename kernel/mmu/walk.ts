@@ -4,7 +4,7 @@
 import { CPU_BLOCK } from "../abi/layout";
 import { COUNT_WALK_LOAD, CR0, CR3, CR4, EFER } from "../abi/state";
 import {
-  CR0_PG, CR0_WP, CR4_SMAP, CR4_SMEP, EFER_NXE, PTE_A, PTE_D, PTE_G, PTE_P, PTE_PS, PTE_RW, PTE_US,
+  CR0_PG, CR0_WP, CR4_SMAP, CR4_SMEP, EFER_NXE, PTE_A, PTE_D, PTE_G, PTE_P, PTE_PS, PTE_RW, PTE_US, PHYSICAL_BITS,
 } from "../abi/bits";
 import { PF_FETCH, PF_PRESENT, PF_RESERVED, PF_USER, PF_WRITE } from "../abi/vectors";
 import { hostAddress, inRam } from "./phys";
@@ -19,9 +19,6 @@ export const VIEW_SUPERVISOR: u32 = 1;
 export const VIEW_SUPERVISOR_AC: u32 = 2;
 /** CPL 3 with alignment checks on: nothing is ever cached for it, so that every access meets the check. */
 export const VIEW_USER_ALIGN: u32 = 3;
-
-/** MAXPHYADDR as CPUID leaf 80000008h tells it. */
-export const PHYSICAL_BITS: u32 = 46;
 
 /** Results of the last successful walk. */
 export let walkPhysical: u64 = 0;

@@ -33,12 +33,12 @@ import {
   KIND_FAULT, KIND_INT3, KIND_INT_N, nestedClass, NESTED_SERIAL, NESTED_SHUTDOWN, noteEventRip, raise, raiseDebugTrap,
   raiseExternal, raiseGP, raiseSelector, raiseSS, repeating, setErrorExt, setRepeating, setStepSuppressed,
   stepSuppressed,
-} from "./fault";
+} from "../cpu/fault";
 import {
   ATTR_CODE, ATTR_DB, ATTR_DC, ATTR_L, ATTR_P, ATTR_S, ATTR_TYPE, attributesIn, dplIn, isNull, markAccessed, readDescriptor,
   setCodeSegment, setNullStack, TYPE_INTERRUPT_GATE, TYPE_TRAP_GATE,
 } from "./segments";
-import { cpl, getReg, isCanonical, rflags, segSelector, setReg, setRflags, setRip, stateChanged } from "./state";
+import { cpl, getReg, isCanonical, rflags, segSelector, setReg, setRflags, setRip, stateChanged } from "../cpu/state";
 import { tssStack } from "./tss";
 
 /** DR6 bits 0-3: breakpoint conditions met. */

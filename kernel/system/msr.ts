@@ -2,7 +2,7 @@
 // Entered from RDMSR and WRMSR (exec/msr-access.ts). A number without a row is #GP(0) (SDM Vol. 2B, RDMSR, WRMSR).
 
 import { CPU_BLOCK } from "../abi/layout";
-import { FEATURE_NX } from "./cpuid-features";
+import { FEATURE_NX } from "../cpu/cpuid-features";
 import { CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE } from "../abi/bits";
 import {
   MSR_APIC_BASE, MSR_CSTAR, MSR_EFER, MSR_FMASK, MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_LSTAR, MSR_MISC_ENABLE, MSR_PAT,
@@ -13,10 +13,10 @@ import {
   SYSENTER_ESP, TSC_AUX, TSC_OFFSET, TSC_VIRTUAL, VENDOR, VENDOR_INTEL,
 } from "../abi/state";
 import { flushAll } from "../mmu/tlb";
-import { PHYSICAL_BITS } from "../mmu/walk";
-import { hasFeature } from "./cpuid";
-import { raiseGP } from "./fault";
-import { isCanonical, retired, stateChanged } from "./state";
+import { PHYSICAL_BITS } from "../abi/bits";
+import { hasFeature } from "../cpu/cpuid";
+import { raiseGP } from "../cpu/fault";
+import { isCanonical, retired, stateChanged } from "../cpu/state";
 
 const ANY: u32 = 0;
 const CANONICAL: u32 = 1;

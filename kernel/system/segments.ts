@@ -18,8 +18,8 @@ import {
 } from "../abi/state";
 import { VECTOR_GP, VECTOR_NP, VECTOR_SS } from "../abi/vectors";
 import { readSystem, writeSystem } from "../mmu/access";
-import { faulted, raiseGP, raiseSelector } from "./fault";
-import { cpl, mode, segAttributes, segBase, segLimit, segSelector, setSegment } from "./state";
+import { faulted, raiseGP, raiseSelector } from "../cpu/fault";
+import { cpl, mode, segAttributes, segBase, segLimit, segSelector, setSegment } from "../cpu/state";
 
 // Bits of SEG_ATTRIBUTES, which are those of the descriptor's byte 5 and of the high half of its byte 6.
 export const ATTR_TYPE: u32 = 0x000f;

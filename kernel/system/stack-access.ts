@@ -3,10 +3,10 @@
 
 import { MODE_64, RSP, SEG_SS } from "../abi/state";
 import { readMem, writeMem } from "../mmu/access";
-import { faulted, raiseSS } from "./fault";
+import { faulted, raiseSS } from "../cpu/fault";
 import { ATTR_DB, ATTR_DC, ATTR_UNUSABLE } from "./segments";
 import { stackMask } from "./stack";
-import { getReg, isCanonical, mode, segAttributes, segBase, segLimit, setReg } from "./state";
+import { getReg, isCanonical, mode, segAttributes, segBase, segLimit, setReg } from "../cpu/state";
 
 export function stackPointer(): u64 {
   return getReg(RSP) & stackMask();

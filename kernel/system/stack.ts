@@ -2,8 +2,8 @@
 
 import { CPU_BLOCK } from "../abi/layout";
 import { MODE_64, RSP, SEG_SS } from "../abi/state";
-import { faulted } from "./fault";
-import { mode, segAttributes, segBase } from "./state";
+import { faulted } from "../cpu/fault";
+import { mode, segAttributes, segBase } from "../cpu/state";
 import { readMem, setStackAccess, writeMem } from "../mmu/access";
 
 const ATTRIBUTE_B: u32 = 0x400;

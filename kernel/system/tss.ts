@@ -14,8 +14,8 @@
 import { SEG_TR } from "../abi/state";
 import { VECTOR_TS } from "../abi/vectors";
 import { readSystem } from "../mmu/access";
-import { faulted, raiseSelector } from "./fault";
-import { segAttributes, segBase, segLimit, segSelector } from "./state";
+import { faulted, raiseSelector } from "../cpu/fault";
+import { segAttributes, segBase, segLimit, segSelector } from "../cpu/state";
 import { ATTR_UNUSABLE } from "./segments";
 
 const TSS_RSP0: u32 = 0x04;

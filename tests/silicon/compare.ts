@@ -74,9 +74,10 @@ export function compare(instance: Instance, chip: Result, ours: Result): Differe
   if (chip.fsBase !== ours.fsBase) differ("fs base", hex(chip.fsBase), hex(ours.fsBase));
   if (chip.gsBase !== ours.gsBase) differ("gs base", hex(chip.gsBase), hex(ours.gsBase));
   compareFloating(mnemonic, chip, ours, differ);
-  // Whether pushes that came before the fault stay in memory is not architecture.
-  const pushedThenFaulted = chip.vector !== 3 && /^(CALL|ENTER|MOVBE)$/.test(mnemonic);
-  if (!anyDestination && !pushedThenFaulted) compareMemory(chip, ours, differ);
+  // Whether stores that came before the fault stay in memory is not architecture: pushes, an 80-bit number's first 8 bytes.
+  // On our machine they don't, but for the pushes.
+  const storedThenFaulted = chip.vector !== 3 && (ours.differences.length === 0 || /^(CALL|ENTER)$/.test(mnemonic)) && (/^(CALL|ENTER|MOVBE|FBSTP)$/.test(mnemonic) || instance.row.opcode === "DB /7 mem");
+  if (!anyDestination && !storedThenFaulted) compareMemory(chip, ours, differ);
   return found;
 }
 

@@ -1,3 +1,5 @@
+// File system calls against the answers that Linux gives.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as E from "../../../host/linux/errno";

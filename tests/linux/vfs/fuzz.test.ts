@@ -1,3 +1,5 @@
+// All file handlers with random arguments: exact error numbers, no host exception.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as directory from "../../../host/linux/syscalls/directory";

@@ -1,3 +1,5 @@
+// A host folder in the guest: what is shown, what is refused, no way out.
+
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,3 +1,5 @@
+// Standard streams: back-pressure, end of file, broken pipes.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as E from "../../../host/linux/errno";

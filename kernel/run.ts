@@ -19,7 +19,9 @@ import {
   arenaHas, arenaTake, arenaTop, blockAt, BLOCK_ROOM, clearCodeDropped, codeDropped, codePageOf, crossBlock, enterBlock, enterCrossBlock, flushCode,
   markCode, pageOfCode,
 } from "./mmu/code-cache";
-import { decodeOne, emitFallThrough, emitFarPage, endsBlock, fuse, out, setOut } from "./decode/decoder";
+import { decodeOne } from "./decode/decoder";
+import { endsBlock, out, setOut } from "./decode/instruction";
+import { emitFallThrough, emitFarPage, fuse } from "./decode/lower";
 import { LEN_STACK, thisRip, UOP_IP, UOP_LEN, UOP_NTH, UOP_SIZE } from "./decode/uop";
 import { budgetLeft, LEAVE_BUDGET, LEAVE_LOOKUP, leaveReason, setBudgetLeft } from "./exec/leave";
 import { mxcsrChanged } from "./exec/sse-fast-path";
@@ -272,7 +274,11 @@ export function run(budget: i32): u32 {
     }
     if (load<i32>(u - UOP_SIZE) > budgetLeft) {
       u = find(true);
-      if (!u) continue;
+      if (!u) {
+        if (!deliver()) return leaveRun(EXIT_SHUTDOWN);
+        clearRipChanged();
+        continue;
+      }
     }
     setBudgetLeft(budgetLeft - load<i32>(u - UOP_SIZE));
     if (!execute(u)) return leaveRun(EXIT_SHUTDOWN);

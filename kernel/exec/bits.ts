@@ -1,14 +1,26 @@
 // Bit, byte and scan instructions (SDM Vol. 1 5.1.6), SETcc, and the counts that came with BMI1, LZCNT and POPCNT.
 
+import { CPU_BLOCK } from "../abi/layout";
+import { SLOT_EA } from "../abi/state";
 import { faulted } from "../cpu/fault";
 import { arithmeticFlags, condition, flagsLogic, setArithmeticFlags, setCf } from "../cpu/flags";
-import { dst, ea, ismem, opsize, src, sub, writeRm } from "../decode/uop";
+import { dst, ea, imm, ismem, opsize, src, sub, writeRm } from "../decode/uop";
 import { probeWrite, readMem, writeMem } from "../mmu/access";
 
 const TEST_ONLY: u32 = 0;
 const SET: u32 = 1;
 const RESET: u32 = 2;
 const COMPLEMENT: u32 = 3;
+
+/** Linear address of the operand that holds bit `offset`. imm tells the address size in its upper half: the sum is cut to it. */
+function bitAddress<T>(u: usize, offset: u64): u64 {
+  const signed: i64 = sizeof<T>() == 8 ? <i64>offset : sizeof<T>() == 4 ? <i64><i32>offset : <i64><i16>offset;
+  const distance = <u64>((signed >> (sizeof<T>() == 8 ? 6 : sizeof<T>() == 4 ? 5 : 4)) * sizeof<T>());
+  const bytes = <u32>(imm(u) >> 32);
+  if (bytes == 8) return ea(u) + distance;
+  const base = load<u64>(CPU_BLOCK, SLOT_EA); // what the address step has left, without segment
+  return ((base + distance) & (bytes == 4 ? 0xffffffff : 0xffff)) + (ea(u) - base);
+}
 
 /**
  * BT, BTS, BTR, BTC. A register bit offset reaches beyond a memory operand: the operand accessed is the one that holds
@@ -20,11 +32,7 @@ function bitTest<T>(u: usize, action: u32, immediate: bool): void {
   const bit = <T>(<u64>1 << (offset & (bits - 1)));
   let linear: u64 = 0;
   if (ismem(u)) {
-    linear = ea(u);
-    if (!immediate) {
-      const signed: i64 = sizeof<T>() == 8 ? <i64>offset : sizeof<T>() == 4 ? <i64><i32>offset : <i64><i16>offset;
-      linear += <u64>((signed >> (sizeof<T>() == 8 ? 6 : sizeof<T>() == 4 ? 5 : 4)) * sizeof<T>());
-    }
+    linear = immediate ? ea(u) : bitAddress<T>(u, offset);
     if (action != TEST_ONLY && !probeWrite(linear, sizeof<T>())) return;
   }
   const value = ismem(u) ? readMem<T>(linear) : load<T>(dst(u));
@@ -83,25 +91,30 @@ function flagsScan(zero: bool, index: u32): void {
   setArithmeticFlags((arithmeticFlags() & ~0x40) | (zero ? 0x40 : 0));
 }
 
-/** A source of 0 leaves the destination as it is: AMD documents it, Intel's chips do it. */
-export function BSF<T>(a: T, b: T): T {
-  if (!b) {
-    setArithmeticFlags((arithmeticFlags() & ~0x895) | 0x44);
-    return a;
-  }
-  const r = ctz<u64>(<u64>b);
+/** A source of 0 leaves all of the destination as it is: AMD documents it, Intel's chips do it. */
+function scan<T>(u: usize, reverse: bool): void {
+  const b = ismem(u) ? readMem<T>(ea(u)) : load<T>(src(u));
+  if (faulted) return;
+  if (!b) return setArithmeticFlags((arithmeticFlags() & ~0x895) | 0x44);
+  const r = reverse ? 63 - clz<u64>(<u64>b) : ctz<u64>(<u64>b);
   flagsScan(false, <u32>r);
-  return <T>r;
+  if (sizeof<T>() == 4) store<u64>(dst(u), r);
+  else store<T>(dst(u), <T>r);
 }
 
-export function BSR<T>(a: T, b: T): T {
-  if (!b) {
-    setArithmeticFlags((arithmeticFlags() & ~0x895) | 0x44);
-    return a;
-  }
-  const r = 63 - clz<u64>(<u64>b);
-  flagsScan(false, <u32>r);
-  return <T>r;
+function scanSized(u: usize, reverse: bool): void {
+  const size = opsize(u);
+  if (size == 8) scan<u64>(u, reverse);
+  else if (size == 4) scan<u32>(u, reverse);
+  else scan<u16>(u, reverse);
+}
+
+export function BSF(u: usize): void {
+  scanSized(u, false);
+}
+
+export function BSR(u: usize): void {
+  scanSized(u, true);
 }
 
 export function TZCNT<T>(b: T): T {

@@ -89,10 +89,11 @@ function exchangeAdd<T>(u: usize): void {
   const a = readRm<T>(u);
   if (faulted) return;
   const r = ADD<T>(a, b);
-  // The source first: XADD r, r with the same register ends with the sum.
+  // Memory first, whose address may use the source; of two registers the source, so that XADD r, r ends with the sum.
+  if (ismem(u)) writeMem<T>(ea(u), r);
   if (sizeof<T>() == 4) store<u64>(src(u), <u64>a);
   else store<T>(src(u), a);
-  writeRm<T>(u, r);
+  if (!ismem(u)) writeRm<T>(u, r);
 }
 
 export function XADD(u: usize): void {

@@ -5,19 +5,27 @@ import { CPU_BLOCK } from "../abi/layout";
 import { FSW, FTW, ST, ST_SIGN_EXPONENT } from "../abi/state";
 import { VECTOR_MF } from "../abi/vectors";
 import { raise } from "../cpu/fault";
+import { dst } from "../decode/uop";
 
-const FSW_ES: u32 = 0x80;
-const FSW_TOP: u32 = 0x3800;
+const FSW_ES: u16 = 0x80;
+const FSW_TOP: u16 = 0x3800;
 
-/** Before the operation: a pending x87 exception is #MF; sets `faulted` then. */
-export function enterMmx(): void {
-  const status = load<u16>(CPU_BLOCK, FSW);
-  if (status & FSW_ES) return raise(VECTOR_MF, 0);
-  store<u16>(CPU_BLOCK, <u16>(status & ~FSW_TOP), FSW);
-  store<u8>(CPU_BLOCK, 0xff, FTW);
+/** The step before an MMX instruction: a pending x87 exception is #MF. */
+export function MMX_WAIT(u: usize): void {
+  if (load<u16>(CPU_BLOCK, FSW) & FSW_ES) raise(VECTOR_MF, 0);
 }
 
-/** After a result was stored to the slot `at`, if that is an MMX register. */
-export function mmxWritten(at: usize): void {
-  if (at - (CPU_BLOCK + ST) < 128) store<u16>(at, 0xffff, ST_SIGN_EXPONENT);
+/** The step behind it, when nothing can fault any more; dst is what was written, a register or not. */
+export function MMX_ENTER(u: usize): void {
+  store<u16>(CPU_BLOCK, load<u16>(CPU_BLOCK, FSW) & ~FSW_TOP, FSW);
+  store<u8>(CPU_BLOCK, 0xff, FTW);
+  const written = dst(u);
+  if (written - (CPU_BLOCK + ST) < 128) store<u16>(written, 0xffff, ST_SIGN_EXPONENT);
+}
+
+/** Both steps at once, for raw operations; sets `faulted`. */
+export function enterMmx(): void {
+  if (load<u16>(CPU_BLOCK, FSW) & FSW_ES) return raise(VECTOR_MF, 0);
+  store<u16>(CPU_BLOCK, load<u16>(CPU_BLOCK, FSW) & ~FSW_TOP, FSW);
+  store<u8>(CPU_BLOCK, 0xff, FTW);
 }

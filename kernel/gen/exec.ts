@@ -103,7 +103,7 @@ export class Hot {
   formsOf(instance: Instance): Record<"rr" | "rm" | "md" | "ms", number> {
     const { op, type } = instance;
     const find = (form: Form) => {
-      if (instance.third === "sub" || instance.mmx) return NONE;
+      if (instance.third === "sub") return NONE;
       const t = sameAs32.has(op.name) && type === "u64" ? "u32" : type;
       return this.numbers.get(`${op.name} ${t} ${form}`) ?? NONE;
     };
@@ -228,7 +228,6 @@ import { RCX } from "../../kernel/abi/state";
 import { faulted } from "../../kernel/cpu/fault";
 import { dst, ea, src } from "../../kernel/decode/uop";
 import { probeWrite, readMem, writeMem } from "../../kernel/mmu/access";
-import { enterMmx, mmxWritten } from "../../kernel/exec/mmx-state";
 import {
   addressStep, addressStep32, branchStep, farPageStep, fusedStep, loadAligned, loadForUpdate, loadStep, moveIf, setByte, storeAligned, storeStep, storeUpdated,
 } from "../../kernel/exec/steps";
@@ -259,10 +258,9 @@ ${coldCases}
     if (type === "u8" && op.name === "BSWAP") return "unreachable();";
     const args = [a && `load<${a}>(dst(u))`, b && `load<${b}>(src(u))`, i].filter(Boolean).join(", ");
     const call = `${op.name}${op.generic ? `<${type}>` : ""}(${args})`;
-    const before = instance.mmx ? "enterMmx(); if (faulted) return; " : "";
-    if (r === "void") return `${before}${call};`;
+    if (r === "void") return `${call};`;
     const write = `${r === "u32" ? "store<u64>(dst(u), <u64>r)" : `store<${r}>(dst(u), r)`};`;
-    return `${before}const r = ${call}; if (!faulted) { ${write}${instance.mmx && r === "u64" ? " mmxWritten(dst(u));" : ""} }`;
+    return `const r = ${call}; if (!faulted) ${write}`;
   }
 }
 

@@ -108,7 +108,7 @@ export function expand(text: string, macros: Map<string, Operation>): string {
   for (let rounds = 0; rounds < 200; rounds++) {
     let changed = false;
     for (const macro of macros.values()) {
-      const at = text.search(new RegExp(`\\b${macro.name}(<\\w+>)?\\(`));
+      const at = text.search(new RegExp(`(?<![.\\w])${macro.name}(<\\w+>)?\\(`));
       if (at < 0) continue;
       const openAt = text.indexOf("(", at);
       const closeAt = balanced(text, openAt, "(", ")");

@@ -13,8 +13,6 @@ export interface Instance {
   type: string;
   /** Where `i` comes from. */
   third: "" | "imm" | "cl" | "sub";
-  /** Row has MMX register operands: the x87 transition comes first. */
-  mmx: boolean;
 }
 
 const FIXED: Record<string, [number, number]> = {
@@ -47,7 +45,7 @@ const USES: Record<string, number> = {
 };
 const WITHOUT_MODRM_USE = new Set(["XCHG"]);
 /** Planted by the decoder itself. */
-export const DECODE_FAULTS = ["UNDEFINED", "PROTECTED", "DEVICE_NOT_AVAILABLE", "ADDRESS16"];
+export const DECODE_FAULTS = ["UNDEFINED", "PROTECTED", "DEVICE_NOT_AVAILABLE", "ADDRESS16", "MMX_WAIT", "MMX_ENTER"];
 const TYPES = ["u8", "u16", "u32", "u64"];
 
 export class Tables {
@@ -57,7 +55,7 @@ export class Tables {
   readonly missing: string[] = [];
 
   constructor(readonly rows: Row[], readonly operations: Map<string, Operation>, readonly features: Map<string, number>) {
-    for (const name of DECODE_FAULTS) this.instance(this.need(name)!, "", "", false);
+    for (const name of DECODE_FAULTS) this.instance(this.need(name)!, "", "");
     const lookup = buildLookup(rows);
     this.lookup = lookup;
     this.rowBytes = new Uint8Array(rows.length * K.ROW_SIZE);
@@ -74,17 +72,17 @@ export class Tables {
   }
 
   number(name: string, type = ""): number {
-    const n = this.numbers.get(`${name} ${type}  false`);
+    const n = this.numbers.get(`${name} ${type} `);
     if (n === undefined) throw new Error(`no instance ${name} ${type}`);
     return n;
   }
 
-  private instance(op: Operation, type: string, third: Instance["third"], mmx: boolean): number {
-    const key = `${op.name} ${type} ${third} ${mmx}`;
+  private instance(op: Operation, type: string, third: Instance["third"]): number {
+    const key = `${op.name} ${type} ${third}`;
     const known = this.numbers.get(key);
     if (known !== undefined) return known;
     this.numbers.set(key, this.instances.length);
-    this.instances.push({ op, type, third, mmx });
+    this.instances.push({ op, type, third });
     return this.instances.length - 1;
   }
 
@@ -101,7 +99,7 @@ export class Tables {
     const mmx = operands.some((o) => /^[PQN][a-z]/.test(o));
 
     const sizeClass = this.sizeClass(row, codes);
-    for (let s = 0; s < 4; s++) view.setUint16(at + s * 2, this.instance(op, op.generic ? TYPES[s] : "", third, mmx && !raw), true);
+    for (let s = 0; s < 4; s++) view.setUint16(at + s * 2, this.instance(op, op.generic ? TYPES[s] : "", third), true);
     codes.forEach(([kind, size], k) => {
       view.setUint8(at + K.ROW_OPERANDS + k * 2, kind);
       view.setUint8(at + K.ROW_OPERANDS + k * 2 + 1, size);
@@ -112,7 +110,7 @@ export class Tables {
     view.setUint8(at + K.ROW_FLAGS1,
       (raw ? K.R1_RAW : 0) | (parameter(op, "a") ? K.R1_DST_READ : 0) | (!raw && op.result !== "void" ? K.R1_DST_WRITE : 0)
       | (row.lock ? K.R1_LOCK : 0) | (row.size64 ? K.R1_SIZE64 : 0) | (row.force64 ? K.R1_FORCE64 : 0) | (row.unaligned ? K.R1_UNALIGNED : 0)
-      | (mmx ? K.R1_MMX : 0));
+      | (mmx && !raw ? K.R1_MMX : 0));
     view.setUint8(at + K.ROW_FLAGS2,
       (row.mode === "64" ? K.R2_MODE64 : 0) | (row.mode === "32" ? K.R2_MODE32 : 0) | (row.cpl === 0 ? K.R2_CPL0 : 0)
       | (row.vendor === "intel" ? K.R2_INTEL : 0) | (row.vendor === "amd" ? K.R2_AMD : 0) | (x87 ? K.R2_X87 : 0) | (sse ? K.R2_SSE : 0)

@@ -18,13 +18,16 @@ export function setStackAccess(on: bool): void {
   stackAccess = on;
 }
 
+function canonical(linear: u64): bool {
+  if (isCanonical(linear)) return true;
+  if (stackAccess) raiseSS(0);
+  else raiseGP(0);
+  return false;
+}
+
 /** Where a byte range within one page stands: host address, or 0 when it faulted, or 1 when no RAM is there. */
 function locate(context: usize, who: u32, linear: u64, access: u32): usize {
-  if (!isCanonical(linear)) {
-    if (stackAccess) raiseSS(0);
-    else raiseGP(0);
-    return 0;
-  }
+  if (!canonical(linear)) return 0;
   const e = entryOf(context, linear);
   if (load<u64>(access == WRITE ? e + TLB_WRITE : e + TLB_READ) == (linear & PAGE_MASK)) return <usize>(<u32>linear + load<u32>(e, TLB_ADDEND));
   if (!fill(context, linear, access, who)) {
@@ -43,7 +46,9 @@ function locate(context: usize, who: u32, linear: u64, access: u32): usize {
   return hostAddress(walkPhysical);
 }
 
+/** #AC; unaligned 16-byte operands are exempt, as on Intel's chips (the aligned ones raise #GP before). */
 function misaligned(linear: u64, bytes: u32): bool {
+  if (bytes == 16) return false;
   if (view != VIEW_USER_ALIGN || !(linear & (bytes - 1))) return false;
   raiseAC();
   return true;
@@ -69,7 +74,7 @@ function ones<T>(): T {
 const joined = memory.data(16, 16);
 
 function readSlow<T>(context: usize, who: u32, linear: u64): T {
-  if (who == VIEW_USER_ALIGN && misaligned(linear, sizeof<T>() == 16 ? 8 : sizeof<T>())) return zero<T>();
+  if (who == VIEW_USER_ALIGN && canonical(linear) && misaligned(linear, sizeof<T>())) return zero<T>();
   const first = linear & 0xfff;
   if (first + sizeof<T>() <= 0x1000) {
     const at = locate(context, who, linear, READ);
@@ -77,6 +82,7 @@ function readSlow<T>(context: usize, who: u32, linear: u64): T {
     return at ? ones<T>() : zero<T>();
   }
   const head = <u32>(0x1000 - first);
+  if (!canonical(linear + (sizeof<T>() - 1))) return zero<T>(); // before any #PF of the first page
   const low = locate(context, who, linear, READ);
   if (!low) return zero<T>();
   const high = locate(context, who, linear + head, READ);
@@ -98,7 +104,7 @@ function writeAs<T>(context: usize, who: u32, linear: u64, v: T): void {
 }
 
 function writeSlow<T>(context: usize, who: u32, linear: u64, v: T): void {
-  if (who == VIEW_USER_ALIGN && misaligned(linear, sizeof<T>() == 16 ? 8 : sizeof<T>())) return;
+  if (who == VIEW_USER_ALIGN && canonical(linear) && misaligned(linear, sizeof<T>())) return;
   const first = linear & 0xfff;
   if (first + sizeof<T>() <= 0x1000) {
     const at = locate(context, who, linear, WRITE);
@@ -106,6 +112,7 @@ function writeSlow<T>(context: usize, who: u32, linear: u64, v: T): void {
     return;
   }
   const head = <u32>(0x1000 - first);
+  if (!canonical(linear + (sizeof<T>() - 1))) return;
   const low = locate(context, who, linear, WRITE);
   if (!low) return;
   const high = locate(context, who, linear + head, WRITE);
@@ -138,7 +145,7 @@ export function writeSystem<T>(linear: u64, v: T): void {
 
 /** Raises what a write of `bytes` (at most a page) would raise, and writes nothing. True: the write will succeed. */
 export function probeWrite(linear: u64, bytes: u32): bool {
-  if (!locate(tlb, view, linear, WRITE)) return false;
+  if (!canonical(linear + bytes - 1) || !locate(tlb, view, linear, WRITE)) return false;
   const last = linear + bytes - 1;
   if ((last ^ linear) & PAGE_MASK) return locate(tlb, view, last & PAGE_MASK, WRITE) != 0;
   return true;
@@ -146,7 +153,7 @@ export function probeWrite(linear: u64, bytes: u32): bool {
 
 /** The same for reading. */
 export function probeRead(linear: u64, bytes: u32): bool {
-  if (!locate(tlb, view, linear, READ)) return false;
+  if (!canonical(linear + bytes - 1) || !locate(tlb, view, linear, READ)) return false;
   const last = linear + bytes - 1;
   if ((last ^ linear) & PAGE_MASK) return locate(tlb, view, last & PAGE_MASK, READ) != 0;
   return true;

@@ -11,12 +11,12 @@ import {
 } from "./instruction";
 import {
   K_C, K_D, K_E, K_G, K_N, K_Q, K_R, K_U, K_W, R1_DST_READ, R1_DST_WRITE, R1_MMX, R1_RAW, R1_UNALIGNED, R3_SUB_IS_OPCODE, R3_SUB_IS_RM,
-  ROW_FLAGS3, ROW_USE, SZ_128, SZ_16, SZ_32, SZ_64, SZ_8, USE_BT, USE_BTR, USE_BTS, USE_CALL, USE_CALL_REL, USE_CBW, USE_CMOVCC, USE_CWD,
+  ROW_FLAGS3, ROW_USE, SZ_128, SZ_16, SZ_32, SZ_64, SZ_8, USE_BT, USE_BTC, USE_BTR, USE_BTS, USE_CALL, USE_CALL_REL, USE_CBW, USE_CMOVCC, USE_CWD,
   USE_JCC, USE_JMP, USE_JMP_REL, USE_LEA, USE_LEAVE, USE_LOOP, USE_MOVE128, USE_MOV_FROM_CR, USE_MOV_TO_CR, USE_NOP, USE_POP, USE_PUSH, USE_RET,
   USE_SETCC, USE_STRING, USE_SWAPGS, USE_XCHG_RAX, USE_XLAT,
 } from "./operand-kinds";
 import { LEN_MEM, UOP_BASE, UOP_CODE, UOP_DISP, UOP_DST, UOP_IMM, UOP_IP, UOP_LEN, UOP_OP, UOP_SRC, UOP_SUB } from "./uop";
-import { COLD_MMX_ENTER, COLD_MMX_WAIT, FORMS, FORM_NONE } from "../../build/kernel/tables";
+import { COLD_MMX_ENTER, COLD_MMX_TOP, COLD_MMX_WAIT, FORMS, FORM_NONE } from "../../build/kernel/tables";
 import {
   CODE_BT32, CODE_BT64, CODE_BTR64, CODE_BTS64, CODE_CALL64, CODE_CALL_REL64, CODE_CDQ, CODE_CDQE, CODE_CMOV32, CODE_CMOV64, CODE_COLD, CODE_CQO,
   CODE_JCC0, CODE_JMP64, CODE_JMP_FAR_PAGE, CODE_JMP_PAGE, CODE_LD128, CODE_LD128A, CODE_LD16, CODE_LD32, CODE_LD64, CODE_LD8, CODE_LDW16,
@@ -106,7 +106,7 @@ export function lower(row: usize, flags1: u32): void {
     if (use == USE_STRING) {
       sub = repeat == 0xf3 ? 1 : repeat == 0xf2 ? 2 : 0;
       store<i64>(u, <i64>(SEG_BASE + (segment >= 0 ? <u32>segment : SEG_DS) * 8) | (<i64>(1 << addrsize) << 32), UOP_IMM);
-    } else if (hasMemory && (use == USE_BT || use == USE_BTS || use == USE_BTR) && kind1 == K_G) store<i64>(u, <i64>(1 << addrsize) << 32, UOP_IMM);
+    } else if (hasMemory && (use == USE_BT || use == USE_BTS || use == USE_BTR || use == USE_BTC) && kind1 == K_G) store<i64>(u, <i64>(1 << addrsize) << 32, UOP_IMM);
     else if (use == USE_LOOP) store<i64>(u, (immediate & 0xffffffff) | (<i64>(1 << addrsize) << 32), UOP_IMM);
     store<u8>(u, <u8>sub, UOP_SUB);
     return;
@@ -119,7 +119,10 @@ export function lower(row: usize, flags1: u32): void {
   lowerValue(row, flags1, instance);
 }
 
-/** MMX: a pending x87 exception comes before any fault of the operand, the x87 transition after the last one. */
+/**
+ * MMX, in the order of Intel's chips: a pending x87 exception, the operand's faults, TOP = 0, the tags (of a store only after its
+ * faults), the operation with its #XM, and last the exponent of what was written.
+ */
 function lowerMmx(row: usize, flags1: u32, instance: u32): void {
   emit(CODE_COLD, COLD_MMX_WAIT);
   lowerValue(row, flags1, instance);
@@ -173,6 +176,7 @@ function lowerValue(row: usize, flags1: u32, instance: u32): void {
       fused = true;
     } else memoryStep(loadCode(size1, aligned), t1);
   }
+  if (flags1 & R1_MMX) emit(CODE_COLD, memory0 ? COLD_MMX_TOP : COLD_MMX_ENTER);
   const u = emit(code, instance);
   if (fused) {
     addressInto(u);

@@ -126,3 +126,4 @@ export const USE_MOV_TO_CR = 23;
 export const USE_BT = 24;
 export const USE_BTS = 25;
 export const USE_BTR = 26;
+export const USE_BTC = 27;

@@ -15,7 +15,12 @@ export function MMX_WAIT(u: usize): void {
   if (load<u16>(CPU_BLOCK, FSW) & FSW_ES) raise(VECTOR_MF, 0);
 }
 
-/** The step behind it, when nothing can fault any more; dst is what was written, a register or not. */
+/** The step before a store. */
+export function MMX_TOP(u: usize): void {
+  store<u16>(CPU_BLOCK, load<u16>(CPU_BLOCK, FSW) & ~FSW_TOP, FSW);
+}
+
+/** The step before any other operation, and behind all: dst is what was written, if that is a register. */
 export function MMX_ENTER(u: usize): void {
   store<u16>(CPU_BLOCK, load<u16>(CPU_BLOCK, FSW) & ~FSW_TOP, FSW);
   store<u8>(CPU_BLOCK, 0xff, FTW);

@@ -20,7 +20,7 @@ export function generate(root: string): void {
   const tables = new Tables(rows, operations, featuresOf(read("kernel/cpu/cpuid-features.ts")));
   const hot = new Hot(operations, flagMacros(read("kernel/cpu/flags.ts")), (file) => namesOf(read(join("kernel/exec", file))));
   const missing = [...new Set([...tables.missing, ...hot.missing])];
-  if (missing.length) console.error(`rows without an operation: ${missing.join(" ")}`);
+  if (missing.length) throw new Error(`rows without an operation: ${missing.join(" ")}`);
   mkdirSync(join(root, "build/kernel"), { recursive: true });
   const write = (name: string, text: string) => writeFileSync(join(root, "build/kernel", name), text);
   write("tables.ts", tables.source((i) => hot.formsOf(i), 0xffff));

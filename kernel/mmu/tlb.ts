@@ -31,7 +31,8 @@ export const TLB_ADDEND: usize = 24;
 export const TLB_CODE: usize = 28;
 export const TLB_ENTRY_SIZE: usize = 32;
 export const CONTEXT_SIZE: usize = TLB_ENTRIES * 32;
-const TAG_NONE: u64 = 1;
+/** No page's address has its low bits set; all ones, so that clearing a context is one memory.fill. */
+const TAG_NONE: u64 = u64.MAX_VALUE;
 const PAGE_MASK: u64 = 0xfffffffffffff000;
 
 /** Current context: of the code that runs, and of implicit supervisor accesses under the same CR3. */
@@ -66,12 +67,7 @@ function contextBase(i: u32): usize {
 
 function clearContext(i: u32): void {
   if (!load<u8>(dirty + i)) return;
-  const base = contextBase(i);
-  for (let e = base; e < base + CONTEXT_SIZE; e += TLB_ENTRY_SIZE) {
-    store<u64>(e, TAG_NONE, TLB_READ);
-    store<u64>(e, TAG_NONE, TLB_WRITE);
-    store<u64>(e, TAG_NONE, TLB_EXEC);
-  }
+  memory.fill(contextBase(i), 0xff, CONTEXT_SIZE);
   store<u8>(dirty + i, 0);
 }
 

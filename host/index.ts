@@ -4,6 +4,7 @@
 import { ExecError } from "./linux/exec";
 import { type Death, Kernel, type KernelOptions } from "./linux/kernel";
 import { EACCES, ENOENT, ENOTDIR, Errno } from "./linux/errno";
+import type { HostClock } from "./linux/clock";
 import { sysCallTable, syscallRows } from "./linux/syscall-table";
 import type { InputStream, OutputStream } from "./linux/vfs/streams";
 import { Machine, type MachineOptions } from "./machine/machine";
@@ -75,7 +76,12 @@ export interface RunOptions {
   onBoot?: (kernel: Kernel) => void;
   /** The compiled machine, for an embedder that keeps it elsewhere than in the bundle. */
   module?: MachineOptions["module"];
+  /** "virtual": time is what has been executed, so that the same seed gives the same run. Default "host". */
   clock?: KernelOptions["clock"];
+  /** The guest's wall clock at boot, milliseconds since 1970. Default: the host's; a fixed day under the virtual clock. */
+  dateMs?: number;
+  /** Stands for the host's clocks, the time-stamp counter included. */
+  hostClock?: HostClock;
 }
 
 export interface RunResult {
@@ -122,7 +128,9 @@ const MIB = 1 << 20;
 export async function run(program: Uint8Array, options: RunOptions = {}): Promise<RunResult> {
   const path = options.programPath ?? DEFAULT_PATH;
   const collected = { stdout: new Collector(), stderr: new Collector() };
-  const machine = await Machine.create({ ramBytes: (options.memoryMiB ?? 256) * MIB, module: options.module });
+  const { hostClock } = options;
+  const tsc = hostClock === undefined ? undefined : () => hostClock.monotonicMs() * 1e6;
+  const machine = await Machine.create({ ramBytes: (options.memoryMiB ?? 256) * MIB, module: options.module, tsc });
   let kernel: Kernel;
   try {
     kernel = new Kernel(machine, {

@@ -9,7 +9,7 @@ import { hexLinear } from "../ring0/layout";
 import type { PtRegs } from "../ring0/pt-regs";
 import { DISPATCH_SUSPENDED, Ring0 } from "../ring0/ring0";
 import { HostRandom, type RandomSource, SeededRandom, seedOf } from "./aslr";
-import { Clock, type HostClock, hostClock } from "./clock";
+import { Clock, type HostClock } from "./clock";
 import { doSyscall64, exitToUserMode, restartSyscall } from "./entry-common";
 import { execve } from "./exec";
 import { Frames } from "./frames";
@@ -55,7 +55,12 @@ export interface KernelOptions {
   pti?: boolean;
   /** Process-context identifiers in CR3, default true. */
   pcid?: boolean;
-  clock?: HostClock;
+  /** "virtual": time is what has been executed, so that the same seed gives the same run. Default "host". */
+  clock?: "host" | "virtual";
+  /** The guest's CLOCK_REALTIME at boot, milliseconds since 1970. Default: the host's; a fixed day under the virtual clock. */
+  dateMs?: number;
+  /** The host's clocks, for tests; the machine's `tsc` should go with them. */
+  hostClock?: HostClock;
   onNotice?: (line: string) => void;
   onSyscall?: (event: SyscallEvent) => void;
   strace?: (line: string) => void;
@@ -131,7 +136,7 @@ export class Kernel implements Ring0Hooks {
     this.onNotice = options.onNotice;
     this.cwd = options.cwd ?? "/";
     this.maxOpenFiles = options.maxOpenFiles;
-    this.clock = new Clock(options.clock ?? hostClock);
+    this.clock = new Clock(machine, { mode: options.clock, dateMs: options.dateMs, host: options.hostClock });
     this.rng = options.seed === undefined ? new HostRandom() : new SeededRandom(seedOf(options.seed));
     this.ring0 = Ring0.boot(machine, { pti: options.pti ?? true, pcid: options.pcid ?? true });
     this.frames = new Frames(machine.phys);
@@ -237,11 +242,12 @@ export class Kernel implements Ring0Hooks {
    * waits for the host's events, and in between lets the event loop turn.
    */
   async run(timeoutMs = Infinity): Promise<ExitStatus> {
-    const end = this.clock.monotonicNs() + timeoutMs * 1e6;
-    let nextYield = this.clock.monotonicNs() + YIELD_MS * 1e6;
+    const { clock } = this;
+    const end = clock.hostNs() + timeoutMs * 1e6;
+    let nextYield = clock.hostNs() + YIELD_MS * 1e6;
     while (this.tasks.size > 0) {
-      const now = this.clock.monotonicNs();
-      if (now >= end) {
+      const hostNow = clock.hostNs();
+      if (hostNow >= end) {
         this.timedOut = true;
         for (const task of [...this.tasks.values()]) {
           this.exitGroup(task, 0, SIGKILL);
@@ -249,15 +255,18 @@ export class Kernel implements Ring0Hooks {
         }
         break;
       }
-      if (now >= nextYield) {
+      if (hostNow >= nextYield) {
         await this.hostTurn(0);
-        nextYield = this.clock.monotonicNs() + YIELD_MS * 1e6;
+        nextYield = clock.hostNs() + YIELD_MS * 1e6;
       }
+      const now = clock.tick();
       this.timers.expire(now);
       this.wakeDue(now);
       const task = this.nextRunnable();
       if (task === null) {
-        await this.hostTurn((Math.min(end, this.nextDeadline()) - now) / 1e6);
+        const deadline = this.nextDeadline();
+        if (clock.virtual && deadline < Infinity) clock.skipTo(deadline);
+        else await this.hostTurn(Math.min(end - hostNow, deadline - now) / 1e6);
         continue;
       }
       this.slice(task, now);

@@ -1,7 +1,7 @@
 // The machine: one WebAssembly instance of kernel/, its linear memory, and the only `WebAssembly.` of the project.
 // Entered from host/ring0 (run). Leaves to the guest's instructions until one of kernel/abi/exit-reasons.ts happens.
 
-import { EXIT_REASON, EXIT_VECTOR } from "../../kernel/abi/state";
+import { EXIT_REASON, EXIT_VECTOR, RETIRED, TSC_OFFSET, TSC_VIRTUAL } from "../../kernel/abi/state";
 import { PAGE_CODE, RAM_BASE, RAM_MAX } from "../../kernel/abi/layout";
 import { PhysMemory } from "./phys-memory";
 import { Registers } from "./registers";
@@ -33,10 +33,12 @@ export class Machine {
   /** Linear memory of the instance; its layout is kernel/abi/layout.ts. It never grows, so views of it stay valid. */
   readonly memory: WebAssembly.Memory;
   readonly #exports: MachineExports;
+  readonly #tsc: () => number;
 
-  private constructor(memory: WebAssembly.Memory, exports: MachineExports, ramBytes: number) {
+  private constructor(memory: WebAssembly.Memory, exports: MachineExports, ramBytes: number, tsc: () => number) {
     this.memory = memory;
     this.#exports = exports;
+    this.#tsc = tsc;
     this.registers = new Registers(memory.buffer);
     this.phys = new PhysMemory(memory.buffer, RAM_BASE, ramBytes, {
       pageCode: new Uint32Array(memory.buffer, PAGE_CODE, Math.ceil(ramBytes / 4096)),
@@ -54,6 +56,7 @@ export class Machine {
     const pages = (RAM_BASE + ramBytes) / WASM_PAGE;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const source = options.module ?? machineWasm;
+    const tsc = options.tsc ?? nanoseconds;
     const module = source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source as BufferSource);
     const instance = await WebAssembly.instantiate(module, {
       env: {
@@ -62,9 +65,9 @@ export class Machine {
           throw new Error(`assertion in the machine at line ${line}:${column}`);
         },
       },
-      host: { tsc: options.tsc ?? nanoseconds },
+      host: { tsc },
     });
-    return new Machine(memory, instance.exports as unknown as MachineExports, ramBytes);
+    return new Machine(memory, instance.exports as unknown as MachineExports, ramBytes, tsc);
   }
 
   /**
@@ -89,6 +92,26 @@ export class Machine {
   reset(): void {
     this.registers.u8.fill(0);
     this.#exports.init(this.phys.bytes >>> 0);
+  }
+
+  /** What RDTSC would answer now, in ticks of 1 GHz; exact below 2^53. */
+  readTsc(): number {
+    const source = this.tscVirtual ? this.registers.get(RETIRED) : Math.floor(this.#tsc());
+    return source + this.registers.getLinear(TSC_OFFSET);
+  }
+
+  /** True: the time-stamp counter counts retired instructions instead of the host's time. */
+  get tscVirtual(): boolean {
+    return this.registers.getWord(TSC_VIRTUAL) !== 0;
+  }
+
+  set tscVirtual(virtual: boolean) {
+    this.registers.setWord(TSC_VIRTUAL, virtual ? 1 : 0);
+  }
+
+  /** Moves the time-stamp counter on by `cycles`. */
+  advanceTsc(cycles: number): void {
+    this.registers.set(TSC_OFFSET, this.registers.getLinear(TSC_OFFSET) + cycles);
   }
 
   /** Why the last run() returned, and for EXIT_SHUTDOWN the vector that could not be delivered. */

@@ -65,7 +65,8 @@ export function sysSettimeofday(task: Task, time: number, zone: number): number 
 }
 
 export function sysTime(task: Task, address: number): number {
-  const { sec } = task.kernel.clock.realtime();
+  // The second of the last tick, as Linux and the vDSO have it.
+  const { sec } = task.kernel.clock.now(CLOCK_REALTIME_COARSE)!;
   if (address !== 0) task.mm.putU64(address, sec);
   return sec;
 }

@@ -2,9 +2,10 @@
 // only outside 64-bit mode: SDM Vol. 2D appendix A, tables A-2, A-3 and A-6.
 //
 // Departures: instructions whose privilege check does not come first (SYSRET, SYSEXIT, CLAC, STAC, VMCALL) have no `cpl` here and
-// check it themselves. VMX, SMX and RSM are not offered and have no rows: #UD.
+// check it themselves; so do MOV CRn and DRn, where #UD for a register that does not exist comes first. VMX, SMX and RSM are
+// not offered and have no rows: #UD.
 
-import { row, type Row } from "./row";
+import { row, type Row, type RowAttributes } from "./row";
 
 const SEGMENT_PUSHES: Row[] = [
   row("06", "PUSH", "", { fn: "PUSH_ES", mode: "32" }),
@@ -67,11 +68,20 @@ const CROSSINGS: Row[] = [
   row("CB", "RET", "", { fn: "RETF" }),
 ];
 
+/** ModRM.mod is ignored: the r/m operand is a register whatever it says (SDM Vol. 2B, MOV - Move to/from Control Registers). */
+const whateverMod = (opcode: string, operands: string, attributes: RowAttributes): Row[] =>
+  ["", " mem"].map((mod) => row(opcode + mod, "MOV", operands, attributes));
+
+const CONTROL_REGISTERS: Row[] = [
+  ...whateverMod("0F 20", "Rd,Cd", { fn: "MOV_FROM_CR" }),
+  ...whateverMod("0F 22", "Cd,Rd", { fn: "MOV_TO_CR" }),
+  ...whateverMod("0F 20 /3", "Rd,Cd", { fn: "MOV_FROM_CR", cpl: 0, note: "exec() has CR3 as a case without a check" }),
+  ...whateverMod("0F 22 /3", "Cd,Rd", { fn: "MOV_TO_CR", cpl: 0, note: "exec() has CR3 as a case without a check" }),
+  ...whateverMod("0F 21", "Rd,Dd", { fn: "MOV_FROM_DR" }),
+  ...whateverMod("0F 23", "Dd,Rd", { fn: "MOV_TO_DR" }),
+];
+
 const STATE: Row[] = [
-  row("0F 20", "MOV", "Rd,Cd", { fn: "MOV_FROM_CR", cpl: 0 }),
-  row("0F 22", "MOV", "Cd,Rd", { fn: "MOV_TO_CR", cpl: 0 }),
-  row("0F 21", "MOV", "Rd,Dd", { fn: "MOV_FROM_DR", cpl: 0 }),
-  row("0F 23", "MOV", "Dd,Rd", { fn: "MOV_TO_DR", cpl: 0 }),
   row("0F 06", "CLTS", "", { cpl: 0 }),
   row("0F 01 /4", "SMSW", "Ev"),
   row("0F 01 /6", "LMSW", "Ew", { cpl: 0 }),
@@ -153,5 +163,5 @@ const OUTSIDE_64_BIT_MODE: Row[] = [
 ];
 
 export const systemRows: Row[] = [
-  ...SEGMENT_PUSHES, ...SEGMENT_LOADS, ...CROSSINGS, ...STATE, ...FLAGS, ...STRINGS, ...PORTS, ...OUTSIDE_64_BIT_MODE,
+  ...SEGMENT_PUSHES, ...SEGMENT_LOADS, ...CROSSINGS, ...CONTROL_REGISTERS, ...STATE, ...FLAGS, ...STRINGS, ...PORTS, ...OUTSIDE_64_BIT_MODE,
 ];

@@ -14,7 +14,7 @@ import {
 } from "../abi/state";
 import { hasFeature } from "../cpu/cpuid";
 import { faulted, raiseDebugFault, raiseGP, raiseUD } from "../cpu/fault";
-import { getReg, mode, setReg, stateChanged } from "../cpu/state";
+import { cpl, getReg, mode, setReg, stateChanged } from "../cpu/state";
 import { ismem, opsize, readRm, rmSlot, sub, writeRm } from "../decode/uop";
 import { flushAll, flushPcid } from "../mmu/tlb";
 import { PHYSICAL_BITS } from "../abi/bits";
@@ -35,8 +35,17 @@ function toRegister(u: usize, value: u64): void {
   store<u64>(rmSlot(u), mode() == MODE_64 ? value : value & 0xffffffff);
 }
 
+/** A control register that does not exist is #UD at every level, then only CPL 0 may go on. False: a fault was raised. */
+function controlRegisterAllowed(n: u32): bool {
+  if (n != 0 && n != 2 && n != 3 && n != 4 && n != 8) raiseUD();
+  else if (cpl() != 0) raiseGP(0);
+  return !faulted;
+}
+
 export function MOV_FROM_CR(u: usize): void {
-  switch (sub(u)) {
+  const n = sub(u);
+  if (!controlRegisterAllowed(n)) return;
+  switch (n) {
     case 0:
       return toRegister(u, load<u64>(CPU_BLOCK + CR0));
     case 2:
@@ -48,12 +57,13 @@ export function MOV_FROM_CR(u: usize): void {
     case 8:
       return toRegister(u, load<u64>(CPU_BLOCK + CR8));
   }
-  raiseUD();
 }
 
 export function MOV_TO_CR(u: usize): void {
+  const n = sub(u);
+  if (!controlRegisterAllowed(n)) return;
   const value = sourceRegister(u);
-  switch (sub(u)) {
+  switch (n) {
     case 0:
       return writeCr0(value);
     case 2:
@@ -65,7 +75,6 @@ export function MOV_TO_CR(u: usize): void {
     case 8:
       return writeCr8(value);
   }
-  raiseUD();
 }
 
 /** SDM Vol. 2B, MOV - Move to/from Control Registers, "#GP(0)"; Vol. 3A 4.1.2 for the switches of PG. */
@@ -163,14 +172,17 @@ const DR7_BITS: u64 = 0xffff23ff;
 const DR7_GD: u64 = 0x2000;
 const DR6_BD: u64 = 0x2000;
 
-/** Number of the debug register meant, DR4 and DR5 being DR6 and DR7 without CR4.DE; or -1 when a fault was raised. */
+/**
+ * Number of the debug register meant, DR4 and DR5 being DR6 and DR7 without CR4.DE; or -1 when a fault was raised. The chip
+ * looks at the number before the level, and at CR4.DE after it.
+ */
 function debugRegister(u: usize): i32 {
   const n = <i32>sub(u);
   const alias = n == 4 || n == 5;
-  if (n > 7 || (alias && load<u64>(CPU_BLOCK + CR4) & CR4_DE)) {
-    raiseUD();
-    return -1;
-  }
+  if (n > 7) raiseUD();
+  else if (cpl() != 0) raiseGP(0);
+  else if (alias && load<u64>(CPU_BLOCK + CR4) & CR4_DE) raiseUD();
+  if (faulted) return -1;
   if (load<u64>(CPU_BLOCK + DR7) & DR7_GD) {
     raiseDebugFault(DR6_BD);
     return -1;

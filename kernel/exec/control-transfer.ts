@@ -9,7 +9,8 @@ import { condition } from "../cpu/flags";
 import { isCanonical, mode, segLimit, setRip } from "../cpu/state";
 import { movedStack, popOperand, pushOperand, setStackPointer, stackLinear, stackMask } from "../system/stack";
 import { dst, ea, imm, ismem, nextRip, opsize, readRm, sub, thisRip, UOP_BASE } from "../decode/uop";
-import { probeWrite, readMem, setStackAccess, writeMem } from "../mmu/access";
+import { probeRead, probeWrite, readMem, setStackAccess, writeMem } from "../mmu/access";
+import { alignedOrFault } from "../system/alignment";
 
 /** A branch target truncated by operand size; false when #GP(0) was raised for it. */
 export function branchTo(target: u64, size: u32): bool {
@@ -53,7 +54,11 @@ export function JMP(u: usize): void {
 function callTo(u: usize, target: u64): void {
   const size = opsize(u);
   const old = load<u64>(CPU_BLOCK, RSP);
-  if (mode() == MODE_64 && !isCanonical(target)) return raiseGP(0);
+  if (mode() == MODE_64 && !isCanonical(target)) {
+    // The push would come first: what is wrong with the stack is reported before what is wrong with the target.
+    if (stackWritable(stackLinear(movedStack(-<i64>size)), size)) raiseGP(0);
+    return;
+  }
   pushOperand(nextRip(u), size);
   if (faulted) return;
   if (!branchTo(target, size)) setStackPointer(old);
@@ -127,7 +132,7 @@ export function LEAVE(u: usize): void {
   const frame = load<u64>(CPU_BLOCK, RBP);
   setStackAccess(true);
   const at = stackLinear(frame);
-  const v: u64 = size == 8 ? readMem<u64>(at) : size == 4 ? <u64>readMem<u32>(at) : <u64>readMem<u16>(at);
+  const v = readStack(at, size);
   setStackAccess(false);
   if (faulted) return;
   const old = load<u64>(CPU_BLOCK, RSP);
@@ -136,44 +141,60 @@ export function LEAVE(u: usize): void {
   else store<u64>(CPU_BLOCK, v, RBP);
 }
 
+function readStack(at: u64, size: u32): u64 {
+  return size == 8 ? readMem<u64>(at) : size == 4 ? <u64>readMem<u32>(at) : <u64>readMem<u16>(at);
+}
+
 function writeStack(at: u64, v: u64, size: u32): void {
   if (size == 8) writeMem<u64>(at, v);
   else if (size == 4) writeMem<u32>(at, <u32>v);
   else writeMem<u16>(at, <u16>v);
 }
 
+/** Whether a push of `size` bytes to this linear address would succeed; false with the fault raised. */
+function stackWritable(linear: u64, size: u32): bool {
+  if (!alignedOrFault(linear, size)) return false;
+  setStackAccess(true);
+  const writable = probeWrite(linear, size);
+  setStackAccess(false);
+  return writable;
+}
+
+function stackReadable(linear: u64, size: u32): bool {
+  if (!alignedOrFault(linear, size)) return false;
+  setStackAccess(true);
+  const readable = probeRead(linear, size);
+  setStackAccess(false);
+  return readable;
+}
+
 /** ENTER imm16, imm8 (SDM Vol. 2A): imm holds the size in bits 15..0, the nesting level in 23..16. */
 export function ENTER(u: usize): void {
   const size = opsize(u);
-  const frameBytes = <i64>(imm(u) & 0xffff);
   const level = <u32>(imm(u) >> 16) & 31;
+  const mask = stackMask();
   const old = load<u64>(CPU_BLOCK, RSP);
   const frame = load<u64>(CPU_BLOCK, RBP);
-  setStackAccess(true);
-  enterFrame(size, frameBytes, level, old, frame);
-  setStackAccess(false);
-  if (faulted) store<u64>(CPU_BLOCK, old, RSP);
-}
-
-function enterFrame(size: u32, frameBytes: i64, level: u32, old: u64, frame: u64): void {
-  const mask = stackMask();
-  // The whole reach is checked first, so that a fault midway leaves the stack untouched.
-  const pushes = level ? level + 1 : 1;
-  for (let k: u32 = 1; k <= pushes; k++) if (!probeWrite(stackLinear(old - <u64>(k * size)), size)) return;
-  const end = (old & ~mask) | ((old - <u64>(pushes * size) - <u64>frameBytes) & mask);
-  if (!probeWrite(stackLinear(end), 1)) return;
+  const pushes: u64 = level ? level + 1 : 1;
+  const end = (old & ~mask) | ((old - pushes * size - (<u64>imm(u) & 0xffff)) & mask);
+  if (!enterAllowed(size, level, old, frame, end)) return;
   const newFrame = old - size;
-  for (let k: u32 = 1; k < level; k++) {
-    const at = stackLinear(frame - <u64>(k * size));
-    const v: u64 = size == 8 ? readMem<u64>(at) : size == 4 ? <u64>readMem<u32>(at) : <u64>readMem<u16>(at);
-    if (faulted) return;
-    writeStack(stackLinear(newFrame - <u64>(k * size)), v, size);
-  }
   writeStack(stackLinear(newFrame), frame, size);
+  // One at a time: the frame pointers copied may be among those just pushed.
+  for (let k: u32 = 1; k < level; k++) writeStack(stackLinear(newFrame - <u64>(k * size)), readStack(stackLinear(frame - <u64>(k * size)), size), size);
   if (level) writeStack(stackLinear(newFrame - <u64>(level * size)), newFrame, size);
-  if (faulted) return;
   setStackPointer(end);
   if (size == 2) store<u16>(CPU_BLOCK, <u16>newFrame, RBP);
   else if (mode() == MODE_64) store<u64>(CPU_BLOCK, newFrame, RBP);
   else store<u64>(CPU_BLOCK, newFrame & 0xffffffff, RBP);
+}
+
+/** All that ENTER will access, in its order, and last the new top of the stack, which it only probes: so that a fault midway leaves all untouched. */
+function enterAllowed(size: u32, level: u32, old: u64, frame: u64, end: u64): bool {
+  if (!stackWritable(stackLinear(old - size), size)) return false;
+  for (let k: u32 = 1; k <= level; k++) {
+    if (k < level && !stackReadable(stackLinear(frame - <u64>(k * size)), size)) return false;
+    if (!stackWritable(stackLinear(old - size - <u64>(k * size)), size)) return false;
+  }
+  return stackWritable(stackLinear(end), size);
 }

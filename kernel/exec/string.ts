@@ -333,11 +333,11 @@ export function CMPS(u: usize): void {
   else compareStrings<u16>(u);
 }
 
-/** No device answers: all ones. The port's permission is checked before the memory. */
+/** No device answers: all ones. The port's permission is checked before the memory, and before the count as well. */
 export function INS(u: usize): void {
   const bytes = portBytes(u);
   begin(u);
-  if (allowed && !portAllowed(load<u16>(CPU_BLOCK + RDX), bytes)) return;
+  if (!portAllowed(load<u16>(CPU_BLOCK + RDX), bytes)) return;
   while (done < allowed) {
     if (bytes == 1) writeMem<u8>(destination(), 0xff);
     else if (bytes == 4) writeMem<u32>(destination(), 0xffffffff);
@@ -352,7 +352,7 @@ export function INS(u: usize): void {
 export function OUTS(u: usize): void {
   const bytes = portBytes(u);
   begin(u);
-  if (allowed && !portAllowed(load<u16>(CPU_BLOCK + RDX), bytes)) return;
+  if (!portAllowed(load<u16>(CPU_BLOCK + RDX), bytes)) return;
   while (done < allowed) {
     if (bytes == 1) readMem<u8>(source());
     else if (bytes == 4) readMem<u32>(source());

@@ -12,6 +12,7 @@ import { CR0_MP, CR0_TS } from "../abi/bits";
 import { faulted, raiseNM } from "../cpu/fault";
 import { ea, opsize } from "../decode/uop";
 import { probeRead, probeWrite, readMem, writeMem } from "../mmu/access";
+import { alignedOrFault } from "../system/alignment";
 import {
   fcw, fsw, pop, setEmpty, setFsw, setTop, st, sti, summarise, top, x87Begin, x87End, x87EndSparingC1,
 } from "./x87-state";
@@ -126,7 +127,21 @@ function environmentSize(u: usize): u32 {
   return opsize(u) == 2 ? 14 : 28;
 }
 
-/** The caller has probed the bytes. */
+/** An environment, and the registers behind it, need only the alignment of one of its words (SDM Vol. 3A table 6-7). */
+function environmentAligned(u: usize): bool {
+  return alignedOrFault(ea(u), opsize(u) == 2 ? 2 : 4);
+}
+
+/** 10 bytes at any even address. */
+function writeRegister(at: u64, from: usize): void {
+  for (let i: u32 = 0; i < 10; i += 2) writeMem<u16>(at + i, load<u16>(from + i));
+}
+
+function readRegister(at: u64, to: usize): void {
+  for (let i: u32 = 0; i < 10; i += 2) store<u16>(to + i, readMem<u16>(at + i));
+}
+
+/** The caller has probed the bytes and their alignment: nothing can fault. */
 function writeEnvironment(u: usize, at: u64): void {
   const fip = load<u64>(CPU_BLOCK, FIP);
   const fdp = load<u64>(CPU_BLOCK, FDP);
@@ -151,7 +166,7 @@ function writeEnvironment(u: usize, at: u64): void {
   writeMem<u32>(at + 24, 0xffff0000 | fds);
 }
 
-/** The caller has probed the bytes. FCS and FDS are not kept (CPUID.7.0:EBX bit 13). */
+/** The caller has probed the bytes and their alignment. FCS and FDS are not kept (CPUID.7.0:EBX bit 13). */
 function readEnvironment(u: usize, at: u64): void {
   const wide = opsize(u) != 2;
   const step: u64 = wide ? 4 : 2;
@@ -173,9 +188,8 @@ function readEnvironment(u: usize, at: u64): void {
 /** Stores the environment and masks all exceptions. */
 export function FNSTENV(u: usize): void {
   const at = ea(u);
-  if (!probeWrite(at, environmentSize(u))) return;
+  if (!environmentAligned(u) || !probeWrite(at, environmentSize(u))) return;
   writeEnvironment(u, at);
-  if (faulted) return;
   setFcw(fcw() | 0x3f);
   summarise();
 }
@@ -183,19 +197,15 @@ export function FNSTENV(u: usize): void {
 export function FLDENV(u: usize): void {
   if (!x87Begin()) return;
   const at = ea(u);
-  if (probeRead(at, environmentSize(u))) readEnvironment(u, at);
+  if (environmentAligned(u) && probeRead(at, environmentSize(u))) readEnvironment(u, at);
 }
 
 export function FNSAVE(u: usize): void {
   const at = ea(u);
   const size = environmentSize(u);
-  if (!probeWrite(at, size + 80)) return;
+  if (!environmentAligned(u) || !probeWrite(at, size + 80)) return;
   writeEnvironment(u, at);
-  if (faulted) return;
-  for (let i: u32 = 0; i < 8; i++) {
-    writeMem<u64>(at + size + i * 10, load<u64>(st(i)));
-    writeMem<u16>(at + size + i * 10 + 8, load<u16>(st(i), 8));
-  }
+  for (let i: u32 = 0; i < 8; i++) writeRegister(at + size + i * 10, st(i));
   initialise();
 }
 
@@ -203,10 +213,7 @@ export function FRSTOR(u: usize): void {
   if (!x87Begin()) return;
   const at = ea(u);
   const size = environmentSize(u);
-  if (!probeRead(at, size + 80)) return;
+  if (!environmentAligned(u) || !probeRead(at, size + 80)) return;
   readEnvironment(u, at);
-  for (let i: u32 = 0; i < 8; i++) {
-    store<u64>(st(i), readMem<u64>(at + size + i * 10));
-    store<u16>(st(i), readMem<u16>(at + size + i * 10 + 8), 8);
-  }
+  for (let i: u32 = 0; i < 8; i++) readRegister(at + size + i * 10, st(i));
 }

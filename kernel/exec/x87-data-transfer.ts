@@ -4,6 +4,7 @@ import { faulted } from "../cpu/fault";
 import { cf, pf, zf } from "../cpu/flags";
 import { ea } from "../decode/uop";
 import { probeWrite, readMem, writeMem } from "../mmu/access";
+import { alignedOrFault } from "../system/alignment";
 import {
   IE, OE, PE, ROUND_NEAREST, ROUND_UP, UE, bSign, beginOperation, f80SignExponent, fpFlags, fpMasks, fpRoundedUp, fpRounding,
   roundAndPackF80, unpackB, unpackF80,
@@ -130,13 +131,19 @@ export function FST_M64(u: usize): void { storeFloat<u64>(u, false); }
 export function FSTP_M32(u: usize): void { storeFloat<u32>(u, true); }
 export function FSTP_M64(u: usize): void { storeFloat<u64>(u, true); }
 
+/** Writes all 10 bytes, or none when it faults. */
+function write80(at: u64, low: u64, high: u32): void {
+  if (!alignedOrFault(at, 8) || !probeWrite(at, 10)) return;
+  writeMem<u64>(at, low);
+  writeMem<u16>(at + 8, <u16>high);
+}
+
 export function FSTP_M80(u: usize): void {
   if (!x87Begin()) return;
   if (isEmpty(0)) stackUnderflow();
   if (!x87Stops()) {
-    if (!probeWrite(ea(u), 10)) return;
-    writeMem<u64>(ea(u), isEmpty(0) ? INDEFINITE_SIG : sigOf(0));
-    writeMem<u16>(ea(u) + 8, <u16>(isEmpty(0) ? INDEFINITE_SE : seOf(0)));
+    if (isEmpty(0)) write80(ea(u), INDEFINITE_SIG, INDEFINITE_SE);
+    else write80(ea(u), sigOf(0), seOf(0));
     if (faulted) return;
     pop();
   }
@@ -247,9 +254,7 @@ export function FBSTP(u: usize): void {
     }
   }
   if (!x87StopsStore()) {
-    if (!probeWrite(ea(u), 10)) return;
-    writeMem<u64>(ea(u), low);
-    writeMem<u16>(ea(u) + 8, u16(high));
+    write80(ea(u), low, u32(high));
     if (faulted) return;
     pop();
   }

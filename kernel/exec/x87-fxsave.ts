@@ -10,7 +10,7 @@ import { CPU_BLOCK } from "../abi/layout";
 import { CR4, FCS, FCW, FDP, FDS, FIP, FOP, FSW, FTW, MODE_64, MXCSR, XMM } from "../abi/state";
 import { CR4_OSFXSR } from "../abi/bits";
 import { faulted, raiseGP } from "../cpu/fault";
-import { mode } from "../cpu/state";
+import { isCanonical, mode } from "../cpu/state";
 import { ea, opsize } from "../decode/uop";
 import { probeRead, probeWrite, readMem, writeMem } from "../mmu/access";
 import { mxcsrChanged } from "./sse-fast-path";
@@ -23,13 +23,16 @@ function xmmCount(): u32 {
   return mode() == MODE_64 ? 16 : 8;
 }
 
+/** #GP(0) unless at a multiple of 16; an address that is not canonical is left to the probe, for which it may be #SS(0). */
+function areaAligned(at: u64): bool {
+  if ((at & 15) == 0 || !isCanonical(at)) return true;
+  raiseGP(0);
+  return false;
+}
+
 export function FXSAVE(u: usize): void {
   const at = ea(u);
-  if ((at & 15) != 0) {
-    raiseGP(0);
-    return;
-  }
-  if (!probeWrite(at, 512)) return;
+  if (!areaAligned(at) || !probeWrite(at, 512)) return;
   writeMem<u16>(at, load<u16>(CPU_BLOCK, FCW));
   writeMem<u16>(at + 2, load<u16>(CPU_BLOCK, FSW));
   writeMem<u16>(at + 4, load<u8>(CPU_BLOCK, FTW));
@@ -55,11 +58,7 @@ export function FXSAVE(u: usize): void {
 
 export function FXRSTOR(u: usize): void {
   const at = ea(u);
-  if ((at & 15) != 0) {
-    raiseGP(0);
-    return;
-  }
-  if (!probeRead(at, 512)) return;
+  if (!areaAligned(at) || !probeRead(at, 512)) return;
   const mxcsr = readMem<u32>(at + 24);
   if (faulted) return;
   if ((mxcsr & ~MXCSR_MASK) != 0) {

@@ -8,12 +8,12 @@
 // `x87End(u)`. Memory is written before registers.
 
 import { CPU_BLOCK } from "../abi/layout";
-import { CR0, FCW, FDP, FIP, FOP, FSW, FTW, ST } from "../abi/state";
+import { CR0, FCW, FDP, FIP, FOP, FSW, FTW, MODE_64, SEG_BASE, ST } from "../abi/state";
 import { CR0_NE } from "../abi/bits";
 import { VECTOR_MF } from "../abi/vectors";
 import { clearFault, faulted, raise } from "../cpu/fault";
-import { segBase } from "../cpu/state";
-import { ea, ismem, sub, thisRip } from "../decode/uop";
+import { mode, segBase } from "../cpu/state";
+import { ea, ismem, sub, thisRip, UOP_BASE, UOP_INDEX, UOP_SIZE } from "../decode/uop";
 import { readMem } from "../mmu/access";
 import { DE, IE, ZE, fpFlags, fpMasks, fpRoundedUp, fpUseControlWord } from "./softfloat";
 
@@ -158,9 +158,26 @@ function x87EndKeepingC1(u: usize, w: u32): void {
   if ((fpFlags & ~fpMasks & 63) != 0) {
     w |= FSW_ES | FSW_B;
     store<u16>(CPU_BLOCK, opcodeAt(segBase(1) + thisRip(u)), FOP);
-    if (ismem(u)) store<u64>(CPU_BLOCK, ea(u), FDP);
+    if (ismem(u)) store<u64>(CPU_BLOCK, operandOffset(u), FDP);
   }
   setFsw(w);
+}
+
+/**
+ * The memory operand's offset in its segment. The decoder has put the slot of a segment base in place of the micro-operation's base or
+ * index; outside 64-bit mode, of those of the address step before it.
+ */
+function operandOffset(u: usize): u64 {
+  const wide = mode() == MODE_64;
+  const step = wide ? u : u - UOP_SIZE;
+  const base = load<u8>(step, UOP_BASE);
+  const index = load<u8>(step, UOP_INDEX);
+  const offset = ea(u) - (isSegmentBase(base) ? load<u64>(CPU_BLOCK + base) : isSegmentBase(index) ? load<u64>(CPU_BLOCK + index) : 0);
+  return wide ? offset : offset & 0xffffffff;
+}
+
+function isSegmentBase(slot: u32): bool {
+  return slot >= <u32>SEG_BASE && slot < <u32>(SEG_BASE + 8 * 6);
 }
 
 /** Summary bits follow from flags and masks whenever either was loaded. */

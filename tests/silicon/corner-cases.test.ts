@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { projectRoot } from "../source-files";
-import type { Case, Result } from "./case-format";
+import { type Case, FX_FCW, FX_FDP, FX_FIP, FX_ST, type Result } from "./case-format";
 import { registerNames } from "./compare";
 import { type CornerCase, caseOf, cornerCases } from "./corner-cases";
 import { MachineRunner, type Path } from "./machine-runner";
@@ -31,7 +31,13 @@ function outcome(corner: CornerCase, before: Case, after: Result, path?: Path): 
   if (before.fsBase !== after.fsBase) words.push(`fs=${hex(after.fsBase)}`);
   if (before.gsBase !== after.gsBase) words.push(`gs=${hex(after.gsBase)}`);
   for (const [offset, value] of corner.ignoreMemory ? [] : after.differences) words.push(`[${hex(0x20000000 + offset)}]=${hex(value)}`);
-  for (let at = 32; at < after.fx.length; at += 8) {
+  // FCW FSW FTW FOP, FIP and FDP by their values.
+  const image = (c: { fx: Uint8Array }) => new DataView(c.fx.buffer, c.fx.byteOffset, c.fx.byteLength);
+  for (const at of [FX_FCW, FX_FIP, FX_FDP]) {
+    const value = image(after).getBigUint64(at, true);
+    if (image(before).getBigUint64(at, true) !== value) words.push(`fx+${at}=${hex(value)}`);
+  }
+  for (let at = FX_ST; at < after.fx.length; at += 8) {
     if (before.fx.subarray(at, at + 8).some((byte, i) => byte !== after.fx[at + i])) words.push(`fx+${at}`);
   }
   return words.join(" ");

@@ -2,13 +2,13 @@
 // and the state that makes it interesting. The data window starts at 0x20000000: two pages rw-, then one page r--, then nothing.
 
 import { AssemblyState } from "@defasm/core";
-import { CODE_SIZE, type Case, DATA_BASE, blankCase } from "./case-format";
+import { CODE_SIZE, type Case, DATA_BASE, FX_FCW, blankCase } from "./case-format";
 import { registerNames } from "./compare";
 
 export interface CornerCase {
   name: string;
   assembly: string;
-  /** Registers that matter; the others are 0x0101010101010101 times their number, RSP is in the data window. */
+  /** Registers that matter, FS and GS base, RFLAGS, FCW; the other general registers are 0x0101010101010101 times their number, RSP is in the data window. */
   state?: Record<string, number | bigint>;
   /** Memory by address. */
   memory?: Record<number, number[]>;
@@ -55,12 +55,21 @@ export const cornerCases: CornerCase[] = [
   { name: "MOVAPS of a misaligned unmapped address is #GP", assembly: "movaps (%rsi), %xmm0", state: { rsi: END + 8 } },
   { name: "an SSE operand in memory wants alignment", assembly: "paddd (%rsi), %xmm0", state: { rsi: D + 4 } },
   { name: "FXSAVE wants 16-byte alignment", assembly: "fxsave (%rsi)", state: { rsi: D + 8 } },
+  { name: "FXSAVE to a non-canonical misaligned address by RBP is #SS", assembly: "fxsave 8(%rbp)", state: { rbp: OUTSIDE } },
+  { name: "FXRSTOR from a non-canonical address by RSP is #SS", assembly: "fxrstor (%rsp)", state: { rsp: OUTSIDE } },
   { name: "with AC set a misaligned load is #AC", assembly: "mov (%rsi), %rax", state: { rsi: D + 4, rflags: AC } },
   { name: "with AC set an aligned load is fine", assembly: "mov (%rsi), %eax", state: { rsi: D + 4, rflags: AC } },
   { name: "with AC set a misaligned PUSH is #AC", assembly: "push %rax", state: { rsp: D + 0x104, rflags: AC } },
   { name: "with AC set a misaligned unmapped load is #AC or #PF as on the chip", assembly: "mov (%rsi), %rax", state: { rsi: END + 4, rflags: AC } },
   { name: "with AC set MOVUPS checks 4 bytes", assembly: "movups (%rsi), %xmm0", state: { rsi: D + 4, rflags: AC } },
   { name: "with AC set MOVUPS of an odd address is as on the chip", assembly: "movups (%rsi), %xmm0", state: { rsi: D + 1, rflags: AC } },
+  { name: "with AC set FNSAVE wants 4-byte alignment only", assembly: "fnsave (%rsi)", state: { rsi: D + 4, rflags: AC }, ignoreMemory: true },
+  { name: "with AC set FNSAVE of 2-byte alignment is #AC", assembly: "fnsave (%rsi)", state: { rsi: D + 2, rflags: AC } },
+  { name: "with AC set FLDENV that is misaligned changes nothing", assembly: "fldenv (%rsi)", state: { rsi: D + 2, rflags: AC } },
+  { name: "with AC set FSTP of 80 bits wants 8-byte alignment", assembly: "fstpt (%rsi)", state: { rsi: D + 4, rflags: AC } },
+  { name: "with AC set FBSTP wants 8-byte alignment", assembly: "fbstp (%rsi)", state: { rsi: D + 4, rflags: AC } },
+  { name: "FSTP of 80 bits into the read-only page changes nothing", assembly: "fstpt (%rsi)", state: { rsi: END_RW - 8 }, ignoreMemory: true },
+  { name: "FNSAVE into the read-only page leaves the x87 state", assembly: "fnsave (%rsi)", state: { rsi: END_RW }, ignoreMemory: true },
 
   // Addresses that are not canonical, the kernel's, or wrap
   { name: "a non-canonical address is #GP", assembly: "mov (%rsi), %rax", state: { rsi: OUTSIDE } },
@@ -78,6 +87,8 @@ export const cornerCases: CornerCase[] = [
   { name: "LEA of 32 bits zero-extends", assembly: "lea -1(%rsi), %eax", state: { rsi: 0, rax: -1n } },
   { name: "LEA does not look at the segment base", assembly: "lea %fs:(%rsi), %rax", state: { rsi: 5, fs: 0x1000 } },
   { name: "FS adds its base", assembly: "mov %fs:8(%rsi), %rax", state: { rsi: 0x10, fs: D } },
+  { name: "FDP is the offset without the base of FS", assembly: "flds %fs:8(%rsi)", state: { rsi: 0x10, fs: D, fcw: 0x340 }, memory: { [D + 0x18]: [1, 0, 0x80, 0x7f] } },
+  { name: "FDP of base and index under GS", assembly: "flds %gs:8(%rsi,%rcx,2)", state: { rsi: 0x10, rcx: 4, gs: D, fcw: 0x340 }, memory: { [D + 0x20]: [1, 0, 0x80, 0x7f] } },
   { name: "FS base and offset wrap", assembly: "mov %fs:(%rsi), %rax", state: { rsi: BigInt(D) + 0x100n, fs: -0x80n } },
   { name: "GS base is added after the cut to 32 bits", assembly: "mov %gs:(%esi), %eax", state: { rsi: 0xffffffff00000010n, gs: D } },
   { name: "a non-canonical sum by FS is #GP", assembly: "mov %fs:(%rsi), %rax", state: { rsi: 0x7fff_ffff_ffffn, fs: 0x10 } },
@@ -98,6 +109,7 @@ export const cornerCases: CornerCase[] = [
   { name: "PUSH from an unmapped address leaves RSP", assembly: "pushq (%rsi)", state: { rsi: END } },
   { name: "CALL with a faulting stack does not jump", assembly: "call *%rax", state: { rax: 0x10000900, rsp: D + 4 } },
   { name: "CALL to a non-canonical address", assembly: "call *%rax", state: { rax: OUTSIDE }, ignoreMemory: true },
+  { name: "CALL to a non-canonical address with a faulting stack", assembly: "call *%rax", state: { rax: OUTSIDE, rsp: D + 4 } },
   { name: "JMP to a non-canonical address faults at the JMP", assembly: "jmp *%rax", state: { rax: OUTSIDE } },
   { name: "RET to a non-canonical address faults at the RET", assembly: "ret", memory: { [D + 0x800]: q(OUTSIDE) } },
   { name: "RET imm16 releases the arguments", assembly: "ret $16", memory: { [D + 0x800]: q(0x10000900) } },
@@ -111,6 +123,11 @@ export const cornerCases: CornerCase[] = [
   { name: "ENTER 0", assembly: "enter $16, $0", state: { rbp: D + 0x100 } },
   { name: "ENTER with levels copies frame pointers", assembly: "enter $32, $3", state: { rbp: D + 0x100 }, memory: { [D + 0xf0]: [...q(0x11), ...q(0x22)] } },
   { name: "ENTER whose frame is below the stack", assembly: "enter $0x1000, $0", state: { rsp: D + 0x800, rbp: D + 0x100 }, ignoreMemory: true },
+  { name: "ENTER copies frame pointers that it has just pushed", assembly: "enter $0, $5", state: { rbp: D + 0x800 } },
+  { name: "ENTER of 31 levels over its own frame", assembly: bytes(0xc8, 0x57, 0x00, 0x7f), state: { rsp: D + 0x800, rbp: D + 0x818 } },
+  { name: "ENTER that can't read the frame pointer to copy", assembly: "enter $8, $2", state: { rbp: D }, ignoreMemory: true },
+  { name: "ENTER of 16 bits", assembly: bytes(0x66, 0xc8, 0x10, 0, 2), state: { rbp: 0x1234_0000_0000n + BigInt(D) } },
+  { name: "with AC set ENTER checks the alignment of the new top", assembly: "enter $4, $0", state: { rbp: D + 0x100, rflags: AC }, ignoreMemory: true },
   { name: "PUSHF shows neither RF nor VM", assembly: "pushf", state: { rflags: 0xcd5 } },
   { name: "POPF at CPL 3 changes neither IF nor IOPL", assembly: "popf", memory: { [D + 0x800]: q(0x3cd5) } },
   { name: "POPF of 16 bits keeps AC", assembly: "popfw", state: { rflags: AC }, memory: { [D + 0x800]: q(0xd5) } },
@@ -186,10 +203,21 @@ export const cornerCases: CornerCase[] = [
   { name: "IN at CPL 3", assembly: "in $0x10, %al" },
   { name: "OUT at CPL 3", assembly: "out %eax, %dx" },
   { name: "INSB at CPL 3", assembly: bytes(0x6c) },
+  { name: "REP INSB at CPL 3 with a zero count", assembly: bytes(0xf3, 0x6c), state: { rcx: 0 } },
+  { name: "REP OUTSL at CPL 3 with a zero count", assembly: bytes(0xf3, 0x6f), state: { rcx: 0 } },
+  { name: "OUTSB of an unmapped address at CPL 3", assembly: bytes(0x6e), state: { rsi: END } },
   { name: "WRMSR at CPL 3", assembly: "wrmsr" },
   { name: "RDMSR at CPL 3", assembly: "rdmsr" },
   { name: "MOV from CR0 at CPL 3", assembly: bytes(0x0f, 0x20, 0xc0) },
   { name: "MOV from CR1 at CPL 3", assembly: bytes(0x0f, 0x20, 0xc8) },
+  { name: "MOV from CR8 at CPL 3", assembly: bytes(0x44, 0x0f, 0x20, 0xc0) },
+  { name: "MOV from CR3 at CPL 3", assembly: bytes(0x0f, 0x20, 0xd8) },
+  { name: "MOV to CR3 at CPL 3", assembly: bytes(0x0f, 0x22, 0xd8) },
+  { name: "MOV to CR5 at CPL 3", assembly: bytes(0x0f, 0x22, 0xe8) },
+  { name: "MOV to CR10 at CPL 3", assembly: bytes(0x44, 0x0f, 0x22, 0xd0) },
+  { name: "MOV from CR0 with a ModRM of memory at CPL 3", assembly: bytes(0x0f, 0x20, 0x00) },
+  { name: "MOV from DR4 at CPL 3", assembly: bytes(0x0f, 0x21, 0xe0) },
+  { name: "MOV from DR8 at CPL 3", assembly: bytes(0x44, 0x0f, 0x21, 0xc0) },
   { name: "MOV to DR7 at CPL 3", assembly: bytes(0x0f, 0x23, 0xf8) },
   { name: "SWAPGS at CPL 3", assembly: bytes(0x0f, 0x01, 0xf8) },
   { name: "SYSRET at CPL 3", assembly: bytes(0x48, 0x0f, 0x07) },
@@ -231,6 +259,7 @@ export function caseOf(corner: CornerCase): Case {
     if (number >= 0) gpr[number] = BigInt.asUintN(64, BigInt(value));
   }
   const patches = Object.entries(corner.memory ?? {}).map(([address, list]) => ({ offset: Number(address) - D, bytes: Uint8Array.from(list) }));
+  if (state.fcw !== undefined) new DataView(blank.fx.buffer).setUint16(FX_FCW, Number(state.fcw), true);
   const base = (name: string) => BigInt.asUintN(64, BigInt(state[name] ?? 0));
   return { ...blank, codeOffset, rflags: 0x202n | base("rflags"), fsBase: base("fs"), gsBase: base("gs"), patches };
 }

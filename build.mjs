@@ -3,6 +3,7 @@
 //   kernel/gen + kernel/decode + kernel/exec  ->  build/kernel/*.ts   (generated AssemblyScript)
 //   kernel/index.ts                           ->  build/machine.wasm
 //   host/ring0/*.asm.ts                       ->  build/entry-images.ts
+//   host/linux/vdso.asm.ts, vdso-image.ts     ->  build/vdso-image.ts
 //   host/                                     ->  dist/               (library, CLI, browser bundle, types)
 
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -51,6 +52,8 @@ const machineFile = {
 async function buildHost() {
   const { entryImagesModule } = await buildStep("host/ring0/assemble.build.ts", "assemble");
   writeFileSync(join(root, "build/entry-images.ts"), entryImagesModule());
+  const { vdsoImageModule } = await buildStep("host/linux/vdso.build.ts", "vdso");
+  writeFileSync(join(root, "build/vdso-image.ts"), vdsoImageModule());
   const common = {
     bundle: true, format: "esm", target: "es2022", loader: { ".wasm": "binary" }, logLevel: "warning", absWorkingDir: root, legalComments: "none",
   };

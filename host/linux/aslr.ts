@@ -101,6 +101,7 @@ const STACK_RND_MASK = 0x3fffff;
 const BRK_RANDOM_BYTES = 0x02000000;
 /** ELF_ET_DYN_BASE: where a PIE with an interpreter goes, two thirds up user space. */
 export const ELF_ET_DYN_BASE = Math.floor(TASK_SIZE / 3) * 2;
+const PMD_SIZE = 2 << 20;
 const MIN_GAP = 128 << 20;
 
 /** Draws the random parts of one execve's layout; with `randomize` false every one of them is zero. */
@@ -140,6 +141,18 @@ export class Layout {
     if (!this.randomize) return brk;
     const start = pageAlign(brk);
     return pageFloor(start + (this.random.u32() % (BRK_RANDOM_BYTES / PAGE_SIZE)) * PAGE_SIZE);
+  }
+
+  /**
+   * vdso_addr: on a page above the stack, up to the end of the 2 MiB that [vvar] and [vdso] would end in there. Where user space
+   * ends before, the hint is the stack's own end, which is taken, and the mapping goes where mmap would put it.
+   * @param length of both, in bytes
+   */
+  vdso(startStack: number, length: number): number {
+    const start = pageAlign(startStack);
+    const end = Math.min(TASK_SIZE, Math.ceil((start + length) / PMD_SIZE) * PMD_SIZE) - length;
+    if (!this.randomize || end <= start) return start;
+    return start + (this.random.u32() % ((end - start) / PAGE_SIZE + 1)) * PAGE_SIZE;
   }
 
   private mmapRandom(): number {

@@ -212,7 +212,8 @@ function load(task: Task, mm: Mm, program: Program, path: string, envp: readonly
     entry = base + interpreter.entry;
   }
   if (!(entry < TASK_SIZE)) throw new ExecError(ENOEXEC, "an ELF file whose entry point is not in user space");
-  const sp = writeTables(task, mm, layout, strings, { elf, bias, base });
+  const sysinfoEhdr = task.kernel.vdso.map(mm, layout, mm.argStart);
+  const sp = writeTables(task, mm, layout, strings, { elf, bias, base, sysinfoEhdr });
   return { entry, sp };
 }
 
@@ -304,10 +305,10 @@ function makeStack(
 }
 
 function writeTables(
-  task: Task, mm: Mm, layout: Layout, strings: Strings, image: { elf: Elf; bias: number; base: number },
+  task: Task, mm: Mm, layout: Layout, strings: Strings, image: { elf: Elf; bias: number; base: number; sysinfoEhdr: number },
 ): number {
   const { creds, kernel } = task;
-  const { elf, bias, base } = image;
+  const { elf, bias, base, sysinfoEhdr } = image;
   const platformText = bytesOf("x86_64\0");
   const platform = layout.alignStack(mm.argStart) - platformText.length;
   const random = platform - 16;
@@ -316,7 +317,7 @@ function writeTables(
   const vector = auxiliaryVector({
     phdr: bias + phdrAddress(elf), phnum: elf.headers.length, base, entry: bias + elf.entry,
     uid: creds.uid, euid: creds.euid, gid: creds.gid, egid: creds.egid,
-    random, execfn: strings.execfn, platform, sysinfoEhdr: 0,
+    random, execfn: strings.execfn, platform, sysinfoEhdr,
   });
   mm.auxv = wordsOf(vector.flat());
   const words = [strings.argc, ...pointers(mm, mm.argStart, strings.argc), 0, ...pointers(mm, mm.envStart, strings.envc), 0];

@@ -26,6 +26,7 @@ import { type HostDirectory } from "./vfs/host-directory";
 import { FdTable } from "./vfs/fd-table";
 import { lookupPath } from "./vfs/namei";
 import type { InputStream, OutputStream } from "./vfs/streams";
+import { Vdso } from "./vdso";
 import { Vfs } from "./vfs/vfs";
 
 /** Instructions per slice: run() must come back often, or V8 never gets to optimise it (DESIGN section 7). */
@@ -97,6 +98,7 @@ export class Kernel implements Ring0Hooks {
   readonly machine: Machine;
   readonly ring0: Ring0;
   readonly frames: Frames;
+  readonly vdso: Vdso;
   readonly clock: Clock;
   readonly rng: RandomSource;
   readonly vfs: Vfs;
@@ -140,6 +142,10 @@ export class Kernel implements Ring0Hooks {
     this.rng = options.seed === undefined ? new HostRandom() : new SeededRandom(seedOf(options.seed));
     this.ring0 = Ring0.boot(machine, { pti: options.pti ?? true, pcid: options.pcid ?? true });
     this.frames = new Frames(machine.phys);
+    // No model of the CPU offers RDPID.
+    this.vdso = new Vdso(this.frames, machine.phys, new Set());
+    this.clock.onUpdate = (now) => this.vdso.vvar.update(now);
+    this.clock.updateVsyscall();
     this.vfs = new Vfs({
       now: () => this.clock.realtime(),
       root: options.root, mounts: options.mounts, files: options.files,
@@ -216,6 +222,8 @@ export class Kernel implements Ring0Hooks {
   }
 
   exception(regs: PtRegs, vector: number, errorCode: number): void | Suspend {
+    // Dear enough as it is to look at the clock on the way: the first pages of a program come slowly.
+    this.clock.tick();
     if (!regs.userMode) throw this.bug(`exception ${vector} (error code 0x${errorCode.toString(16)}) in the entry code`, regs);
     return doException(this, this.current!, regs, vector, errorCode);
   }
@@ -350,6 +358,7 @@ export class Kernel implements Ring0Hooks {
 
   /** Gives back what the kernel itself holds of guest RAM; only after run() has returned. */
   shutdown(): void {
+    this.vdso.release();
     this.frames.release();
   }
 

@@ -12,7 +12,7 @@ import {
   PROT_NONE, PROT_READ, PROT_WRITE, STACK_GUARD_GAP, TASK_SIZE, pageAlign, pageFloor,
   withoutWrite,
 } from "./uapi-mman";
-import { type MappedFileName, Vma, VmaList } from "./vma";
+import { type MappedFileName, type SpecialMapping, Vma, VmaList } from "./vma";
 
 /** What a new mapping is to be. Addresses and lengths in bytes, on page boundaries. */
 export interface MappingRequest {
@@ -23,7 +23,7 @@ export interface MappingRequest {
   backing?: PageCache | null;
   offset?: number;
   file?: MappedFileName | null;
-  name?: string;
+  special?: SpecialMapping | null;
   mayWrite?: boolean;
 }
 
@@ -149,14 +149,14 @@ export class Mm extends UserMemory {
     let replaced = 0;
     for (const vma of this.vmas.within(start, end)) replaced += Math.min(end, vma.end) - Math.max(start, vma.start);
     this.mayExpand(length - replaced, prot, request.flags, request.backing ?? null);
-    if (this.vmas.length >= MAX_MAP_COUNT) throw new Errno(ENOMEM);
+    if (this.vmas.length >= MAX_MAP_COUNT || this.cutsSpecial(start) || this.cutsSpecial(end)) throw new Errno(ENOMEM);
     this.unmap(start, end);
     const backing = request.backing ?? null;
     if (backing !== null) backing.users++;
     this.account(length / PAGE_SIZE);
     return this.vmas.insert(
       new Vma(
-        start, end, prot, request.flags & VMA_FLAGS, backing, request.offset ?? 0, request.file ?? null, request.name ?? "",
+        start, end, prot, request.flags & VMA_FLAGS, backing, request.offset ?? 0, request.file ?? null, request.special ?? null,
         request.mayWrite ?? true,
       ),
     );
@@ -193,8 +193,7 @@ export class Mm extends UserMemory {
     if (around !== undefined && around.start < start && around.end > end && this.vmas.length >= MAX_MAP_COUNT) {
       throw new Errno(ENOMEM);
     }
-    this.vmas.split(start);
-    this.vmas.split(end);
+    this.split(start, end);
     const removed = this.vmas.remove(start, end);
     for (const vma of removed) {
       this.addressSpace.unmap(vma.start, vma.end - vma.start);
@@ -211,14 +210,27 @@ export class Mm extends UserMemory {
     if (backing.users === 0 && backing.file === null) backing.release();
   }
 
-  /** Changes the protection of [start, end). What precedes a hole is changed when this throws ENOMEM. */
-  protect(start: number, end: number, prot: number): void {
+  /** Does a special mapping go on across `address`? */
+  private cutsSpecial(address: number): boolean {
+    const vma = this.vmas.at(address);
+    return vma !== undefined && vma.special !== null && vma.start < address;
+  }
+
+  /** Makes both addresses boundaries between VMAs. Throws EINVAL, nothing changed, where a special mapping would be cut. */
+  private split(start: number, end: number): void {
+    if (this.cutsSpecial(start) || this.cutsSpecial(end)) throw new Errno(EINVAL);
     this.vmas.split(start);
     this.vmas.split(end);
+  }
+
+  /** Changes the protection of [start, end). What precedes a hole is changed when this throws ENOMEM. */
+  protect(start: number, end: number, prot: number): void {
+    this.split(start, end);
     let at = start;
     try {
       for (const vma of this.vmas.within(start, end)) {
         if (vma.start > at) throw new Errno(ENOMEM);
+        if (vma.special !== null && prot & ~vma.special.mayProt) throw new Errno(EACCES);
         if (prot & PROT_WRITE && !vma.mayWrite) throw new Errno(EACCES);
         if (this.vmas.length > MAX_MAP_COUNT) throw new Errno(ENOMEM);
         this.changeProtection(vma, prot);
@@ -289,12 +301,13 @@ export class Mm extends UserMemory {
    */
   move(from: number, oldLength: number, newLength: number, to: number, keep: boolean): void {
     const vma = this.vmas.at(from)!;
+    if (this.cutsSpecial(from) || this.cutsSpecial(from + oldLength)) throw new Errno(EINVAL);
     if (vma.backing !== null) vma.backing.users++;
     const offset = vma.backing === null ? 0 : vma.offset + (from - vma.start);
     const { backing } = vma;
     try {
       this.mapAt(to, {
-        length: newLength, prot: vma.prot, flags: vma.flags & ~MAP_GROWSDOWN, backing, offset, file: vma.file, name: vma.name,
+        length: newLength, prot: vma.prot, flags: vma.flags & ~MAP_GROWSDOWN, backing, offset, file: vma.file, special: vma.special,
         mayWrite: vma.mayWrite,
       });
     } finally {
@@ -348,7 +361,7 @@ export class Mm extends UserMemory {
   /** "[heap]", "[stack]", a name of its own, the file's path, or "" (Linux show_map_vma). */
   nameOf(vma: Vma): string {
     if (vma.file !== null) return vma.file.path().replaceAll("\n", "\\012");
-    if (vma.name !== "") return vma.name;
+    if (vma.special !== null) return vma.special.name;
     if (vma.start <= this.brk && vma.end >= this.startBrk && this.brk > this.startBrk) return "[heap]";
     if (vma.start <= this.startStack && vma.end >= this.startStack) return "[stack]";
     return "";

@@ -13,6 +13,14 @@ export interface MappedFileName {
   path(): string;
 }
 
+/** A mapping that the kernel made of its own accord (Linux struct vm_special_mapping). It is never split nor made longer. */
+export interface SpecialMapping {
+  /** What maps calls it: "[vdso]". */
+  readonly name: string;
+  /** The rights that mprotect may give it, PROT_* bits. */
+  readonly mayProt: number;
+}
+
 /** One mapping, [start, end), both on page boundaries. All its pages have one protection and one backing. */
 export class Vma {
   constructor(
@@ -28,8 +36,8 @@ export class Vma {
     public offset: number,
     /** For maps and for MAP_SHARED write checks; null for anonymous memory. */
     public file: MappedFileName | null,
-    /** Name of a mapping that is not a file: "[vdso]"; "" = none ([heap] and [stack] follow from the addresses). */
-    public name: string,
+    /** null for what the program mapped. */
+    public special: SpecialMapping | null,
     /** PROT_WRITE can be had by mprotect: false for a shared mapping of a file that was opened read-only. */
     public mayWrite: boolean,
   ) {}
@@ -56,7 +64,7 @@ export class Vma {
   splitAt(at: number): Vma {
     const upper = new Vma(
       at, this.end, this.prot, this.flags, this.backing, this.backing === null ? 0 : this.offset + (at - this.start),
-      this.file, this.name, this.mayWrite,
+      this.file, this.special, this.mayWrite,
     );
     this.end = at;
     if (upper.backing !== null) upper.backing.users++;
@@ -67,7 +75,7 @@ export class Vma {
   mergesWith(next: Vma): boolean {
     return (
       this.end === next.start && this.prot === next.prot && this.flags === next.flags && this.backing === next.backing &&
-      this.file === next.file && this.name === next.name && this.mayWrite === next.mayWrite && !this.growsDown &&
+      this.file === next.file && this.special === null && next.special === null && this.mayWrite === next.mayWrite && !this.growsDown &&
       (this.backing === null || this.offset + (this.end - this.start) === next.offset)
     );
   }

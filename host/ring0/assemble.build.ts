@@ -1,4 +1,5 @@
-// Build step: assembles every variant of the entry text into build/entry-images.ts. Called from build.mjs; never bundled.
+// Build step: assembles every variant of the entry text into build/entry-images.ts, and the vDSO's text for host/linux/vdso.build.ts.
+// Called from build.mjs; never bundled.
 
 import { AssemblyState } from "@defasm/core";
 import { entryVariants, type EntryVariant } from "./entry-text.asm";
@@ -10,18 +11,21 @@ export interface EntryImage {
   symbols: [label: string, offset: number][];
 }
 
-/** @throws Error naming the variant, the line and what the assembler says of it. */
-export function assembleEntryText(variant: EntryVariant): EntryImage {
+/**
+ * Bytes and labels of a text in AT&T syntax, labels as offsets, ascending.
+ * @throws Error naming the text, the line and what the assembler says of it.
+ */
+export function assemble(name: string, text: string): Omit<EntryImage, "base"> {
   const state = new AssemblyState();
-  state.compile(variant.text);
-  const lines = variant.text.split("\n");
+  state.compile(text);
+  const lines = text.split("\n");
   const problems: string[] = [];
   state.iterate((instruction: { error?: { message: string } | null }, line: number) => {
     if (instruction.error) problems.push(`${line}: ${instruction.error.message}: ${lines[line - 1]?.trim()}`);
   });
   if (state.errors.length > 0) {
     const messages = state.errors.map((error: { message: string }) => error.message);
-    throw new Error([`entry text ${variant.name} does not assemble`, ...messages, ...problems].join("\n  "));
+    throw new Error([`${name} does not assemble`, ...messages, ...problems].join("\n  "));
   }
   const bytes = new Uint8Array(state.head.dump());
   const symbols: [string, number][] = [];
@@ -30,7 +34,11 @@ export function assembleEntryText(variant: EntryVariant): EntryImage {
     if (!label.startsWith(".")) symbols.push([label, Number(symbol.value.addend)]);
   }
   symbols.sort((a, b) => a[1] - b[1]);
-  return { base: variant.base, bytes, symbols };
+  return { bytes, symbols };
+}
+
+export function assembleEntryText(variant: EntryVariant): EntryImage {
+  return { base: variant.base, ...assemble(`entry text ${variant.name}`, variant.text) };
 }
 
 /** The text of the module that boot.ts reads: `ENTRY_IMAGES[variant name] = { base, bytes (base64), symbols }`. */

@@ -5,7 +5,7 @@ import { MAP_GROWSDOWN, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../host/li
 import { Vma, VmaList } from "../../host/linux/vma";
 
 const anonymous = (start: number, end: number, prot = PROT_READ, flags = MAP_PRIVATE): Vma =>
-  new Vma(start, end, prot, flags, null, 0, null, "", true);
+  new Vma(start, end, prot, flags, null, 0, null, null, true);
 const ranges = (list: VmaList): string => list.list.map((vma) => `${vma.start.toString(16)}-${vma.end.toString(16)}`).join(" ");
 
 test("neighbours of one kind are joined, others are not", () => {
@@ -49,7 +49,7 @@ test("a stack keeps its guard gap and is never joined to what follows", () => {
 
 test("a line of maps has Linux's columns", () => {
   const file = { dev: 0xfe00, ino: 1234, path: () => "/bin/x" };
-  const vma = new Vma(0x400000, 0x401000, PROT_READ, MAP_PRIVATE, null, 0x1000, file, "", true);
+  const vma = new Vma(0x400000, 0x401000, PROT_READ, MAP_PRIVATE, null, 0x1000, file, null, true);
   assert.is(vma.mapsLine("/bin/x"), `${"00400000-00401000 r--p 00001000 fe:00 1234 ".padEnd(73)}/bin/x`);
   assert.is(anonymous(0x7ffff7ff7000, 0x7ffff7ffb000).mapsLine(""), "7ffff7ff7000-7ffff7ffb000 r--p 00000000 00:00 0 ");
 });

@@ -170,6 +170,7 @@ export function sysMremap(
   }
   if (length === 0 && !vma.shared) return -EINVAL;
   if (!(length <= vma.end - address)) return -EFAULT;
+  if (vma.special !== null && newLength > length) return -EFAULT;
   if (!(newLength <= TASK_SIZE)) return -ENOMEM;
   if (!fixed && !keep && length === vma.end - address && mm.extend(vma.end, newLength - length)) return address;
   if (!(flags & MREMAP_MAYMOVE)) return -ENOMEM;

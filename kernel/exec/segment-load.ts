@@ -275,7 +275,8 @@ export function LAR(u: usize): void {
   setZf(ok ? 1 : 0);
   if (!ok) return;
   const bytes = opsize(u);
-  writeSlot(dst(u), bytes, (examined >> 32) & (bytes == 2 ? 0xff00 : 0xf0ff00));
+  // Bits 19..16 are undefined; the chip leaves those of the limit in them.
+  writeSlot(dst(u), bytes, (examined >> 32) & (bytes == 2 ? 0xff00 : 0xffff00));
 }
 
 /** SDM Vol. 2A, LSL. */

@@ -280,9 +280,10 @@ function compareStrings<T>(u: usize): void {
         continue;
       }
     }
-    a = readMem<T>(source());
-    if (faulted) break;
+    // The chip reads [rDI] first: it is the one reported when both fault.
     b = readMem<T>(destination());
+    if (faulted) break;
+    a = readMem<T>(source());
     if (faulted) break;
     advance(RSI, 1, bytes);
     advance(RDI, 1, bytes);

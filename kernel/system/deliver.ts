@@ -30,7 +30,7 @@ import { VECTOR_DB, VECTOR_DF, VECTOR_GP, VECTOR_NMI, VECTOR_NP, VECTOR_PF } fro
 import { readSystem, writeMem, writeSystem } from "../mmu/access";
 import {
   clearFault, eventDebug, eventError, eventHasError, eventKind, eventLinear, eventNextRip, eventVector, faulted, KIND_EXTERNAL,
-  KIND_FAULT, KIND_INT3, KIND_INT_N, nestedClass, NESTED_SERIAL, NESTED_SHUTDOWN, noteEventRip, raise, raiseDebugTrap,
+  KIND_FAULT, KIND_INT3, KIND_INT_N, KIND_TRAP, nestedClass, NESTED_SERIAL, NESTED_SHUTDOWN, noteEventRip, raise, raiseDebugTrap,
   raiseExternal, raiseGP, raiseSelector, raiseSS, repeating, setErrorExt, setRepeating, setStepSuppressed,
   stepSuppressed,
 } from "../cpu/fault";
@@ -171,6 +171,8 @@ function savedFlags(vector: u32, kind: u32, debug: u64): u64 {
     if (vector == VECTOR_DF || (vector == VECTOR_DB && (debug & DR6_B) != 0)) return flags;
     return flags | FLAG_RF;
   }
+  // The instruction that calls the handler is done: it has cleared RF as every other one.
+  if (kind != KIND_TRAP && kind != KIND_EXTERNAL) return flags & ~<u64>FLAG_RF;
   return repeating ? flags | FLAG_RF : flags;
 }
 

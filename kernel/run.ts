@@ -21,11 +21,11 @@ import {
 } from "./mmu/code-cache";
 import { decodeOne } from "./decode/decoder";
 import { endsBlock, out, setOut } from "./decode/instruction";
-import { emitFallThrough, emitFarPage, fuse } from "./decode/lower";
+import { emitFallThrough, emitFarPage, fuse, pair } from "./decode/lower";
 import { LEN_STACK, thisRip, UOP_IP, UOP_LEN, UOP_NTH, UOP_SIZE } from "./decode/uop";
 import { budgetLeft, LEAVE_BUDGET, LEAVE_LOOKUP, leaveReason, setBudgetLeft } from "./exec/leave";
 import { mxcsrChanged } from "./exec/sse-fast-path";
-import { clearLink, linkSlot } from "./exec/steps";
+import { again, clearAgain, clearLink, linkSlot } from "./exec/steps";
 import { setStackAccess } from "./mmu/access";
 import { hostAddress, inRam } from "./mmu/phys";
 import { entryOf, fill, selectContext, tlb, TLB_ADDEND, TLB_CODE, TLB_EXEC, view } from "./mmu/tlb";
@@ -142,7 +142,8 @@ function decodeBlock(host: usize, offset: u32): usize {
       setOut(start);
       break;
     }
-    previous = start;
+    if (start == previous + UOP_SIZE && out == start + UOP_SIZE && pair(previous, start)) previous = 0;
+    else previous = start;
     // Micro-operations that belong to instruction n; turned into "instructions left" below.
     for (let u = start; u < out; u += UOP_SIZE) store<u8>(u, <u8>n, UOP_NTH);
     if (ends) break;
@@ -319,6 +320,11 @@ function execute(u: usize): bool {
     setStackAccess((load<u8>(u, UOP_LEN) & LEN_STACK) != 0);
     slow(u);
     setStackAccess(false);
+    if (again) {
+      clearAgain();
+      setBudgetLeft(budgetLeft - left);
+      continue;
+    }
     if (faulted) {
       store<u64>(CPU_BLOCK, rip, RIP);
       faultedThisStep = true;

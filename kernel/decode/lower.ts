@@ -3,7 +3,7 @@
 // Entered from decoder.ts.
 
 import { CPU_BLOCK } from "../abi/layout";
-import { MODE_64, RAX, SEG_BASE, SEG_DS, SLOT_T0, SLOT_T1 } from "../abi/state";
+import { MODE_64, RAX, RSP, SEG_BASE, SEG_DS, SLOT_T0, SLOT_T1 } from "../abi/state";
 import { mode } from "../cpu/state";
 import {
   addressInto, addrsize, at, emit, endsBlock, finishAddress, generalSlot, hasMemory, immediate, ip, isMemoryKind, modrm, opcode, operandKind,
@@ -21,7 +21,7 @@ import {
   CODE_BT32, CODE_BT64, CODE_BTR64, CODE_BTS64, CODE_CALL64, CODE_CALL_REL64, CODE_CDQ, CODE_CDQE, CODE_CMOV32, CODE_CMOV64, CODE_COLD, CODE_CQO,
   CODE_JCC0, CODE_JMP64, CODE_JMP_FAR_PAGE, CODE_JMP_PAGE, CODE_LD128, CODE_LD128A, CODE_LD16, CODE_LD32, CODE_LD64, CODE_LD8, CODE_LDW16,
   CODE_LDW32, CODE_LDW64, CODE_LDW8, CODE_LEA32, CODE_LEA64, CODE_LEAVE64, CODE_MOVZX832_rr, CODE_MOV_FROM_CR3, CODE_MOV_TO_CR3, CODE_NOP,
-  CODE_POP64, CODE_PUSH64, CODE_RET64, CODE_SETCC_R, CODE_ST128, CODE_ST128A, CODE_ST16, CODE_ST32, CODE_ST64, CODE_ST8, CODE_STW16, CODE_STW32,
+  CODE_POP64, CODE_PUSH64, CODE_PUSH64_PUSH64, CODE_POP64_POP64, CODE_ZERO_ZERO, CODE_XOR32_rr, CODE_BT64_MEMORY, CODE_RET64, CODE_SETCC_R, CODE_ST128, CODE_ST128A, CODE_ST16, CODE_ST32, CODE_ST64, CODE_ST8, CODE_STW16, CODE_STW32,
   CODE_STW64, CODE_STW8, CODE_SWAPGS, fusedCode,
 } from "../../build/kernel/codes";
 
@@ -264,6 +264,14 @@ function lowerHotControl(row: usize, use: u32): bool {
     case USE_BT:
     case USE_BTS:
     case USE_BTR: {
+      if (hasMemory && use == USE_BT && opsize == 3 && addrsize == 3 && operandKind(row, 1) == K_G) {
+        const u = emit(CODE_BT64_MEMORY, instanceOf(row));
+        addressInto(u);
+        store<u8>(u, LEN_MEM, UOP_LEN);
+        store<u32>(u, operandSlot(K_G, SZ_64), UOP_SRC);
+        store<i64>(u, <i64>8 << 32, UOP_IMM);
+        return true;
+      }
       if (hasMemory || opsize == 1 || (use != USE_BT && opsize != 3)) return false;
       const u = emit(use == USE_BTS ? CODE_BTS64 : use == USE_BTR ? CODE_BTR64 : opsize == 3 ? CODE_BT64 : CODE_BT32, instanceOf(row));
       store<u32>(u, operandSlot(kind0, operandSize(row, 0)), UOP_DST);
@@ -298,6 +306,24 @@ export function emitFarPage(distance: i64, pageOffset: u32): void {
   ip = pageOffset;
   immediate = distance;
   store<u8>(emit(CODE_JMP_FAR_PAGE, 0), 0, UOP_LEN);
+}
+
+/** Fuses two PUSH, two POP or two zeroing XOR that stand behind each other. RSP as an operand is left alone. */
+export function pair(first: usize, second: usize): bool {
+  const code = <u32>load<u16>(first, UOP_CODE);
+  if (code != <u32>load<u16>(second, UOP_CODE)) return false;
+  const a = load<u32>(first, UOP_DST);
+  const b = load<u32>(second, UOP_DST);
+  if (code == CODE_XOR32_rr) {
+    if (a != load<u32>(first, UOP_SRC) || b != load<u32>(second, UOP_SRC)) return false;
+    store<u16>(first, <u16>CODE_ZERO_ZERO, UOP_CODE);
+    return true;
+  }
+  if (code != CODE_PUSH64 && code != CODE_POP64) return false;
+  const rsp = <u32>(CPU_BLOCK + RSP);
+  if (a == rsp || b == rsp) return false;
+  store<u16>(first, <u16>(code == CODE_PUSH64 ? CODE_PUSH64_PUSH64 : CODE_POP64_POP64), UOP_CODE);
+  return true;
 }
 
 /**

@@ -93,3 +93,16 @@ export function setByte(u: usize): void {
 export function moveIf<T>(u: usize): void {
   store<u64>(dst(u), <u64>load<T>(condition(sub(u)) ? src(u) : dst(u)));
 }
+
+/** Set by unfuse(): the run loop starts the same micro-operation again. */
+export let again: bool = false;
+
+export function clearAgain(): void {
+  again = false;
+}
+
+/** Takes the fusion of two micro-operations back; each is then done on its own. */
+export function unfuse(u: usize, code: u32): void {
+  store<u16>(u, <u16>code, UOP_CODE);
+  again = true;
+}

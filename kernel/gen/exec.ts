@@ -205,9 +205,11 @@ ${cases}
 
   private spell(text: string): string {
     return expand(text, this.macros)
-      .replaceAll("$EA", "const ea: u64 = load<u64>(CPU_BLOCK + <usize>load<u8>(u, 12)) + (load<u64>(CPU_BLOCK + <usize>load<u8>(u, 13)) << <u64>load<u8>(u, 14)) + <u64>load<i32>(u, 16);")
+      .replaceAll("$EA ", "$BASE const ea: u64 = base; ")
+      .replaceAll("$BASE ", "const base: u64 = load<u64>(CPU_BLOCK + <usize>load<u8>(u, 12)) + (load<u64>(CPU_BLOCK + <usize>load<u8>(u, 13)) << <u64>load<u8>(u, 14)) + <u64>load<i32>(u, 16); ")
       .replace(/\$TLB\((READ|WRITE), (\d+)\)/g, (_, tag, bytes) =>
         `const e: usize = tlb + (((<usize>(ea >> 12) + <usize>(ea >> 22)) & 1023) << 5); if (((ea + ${Number(bytes) - 1}) & PAGE_MASK) != load<u64>(e, ${tag === "READ" ? 0 : 8})) break; const p: usize = <usize>(<u32>ea + load<u32>(e, 24));`)
+      .replaceAll("$NEXT2", "u += 64; continue;")
       .replaceAll("$NEXT", "u += 32; continue;")
       .replace(/\$BLOCK\((\w+)\)/g, "const n: i32 = load<i32>($1 - 32); u = $1; if (count < n) { why = LEAVE_BUDGET; break; } count -= n; continue;")
       .replace(/\$GOTO\((\w+)\)/g, "goal = $1; why = LEAVE_LOOKUP; break;");
@@ -229,7 +231,10 @@ import { faulted } from "../../kernel/cpu/fault";
 import { dst, ea, src } from "../../kernel/decode/uop";
 import { probeWrite, readMem, writeMem } from "../../kernel/mmu/access";
 import {
-  addressStep, addressStep32, branchStep, farPageStep, fusedStep, loadAligned, loadForUpdate, loadStep, moveIf, setByte, storeAligned, storeStep, storeUpdated,
+  CODE_POP64, CODE_PUSH64, CODE_XOR32_rr,
+} from "./codes";
+import {
+  addressStep, addressStep32, branchStep, farPageStep, fusedStep, loadAligned, loadForUpdate, loadStep, moveIf, setByte, storeAligned, storeStep, storeUpdated, unfuse,
 } from "../../kernel/exec/steps";
 ${imports}
 

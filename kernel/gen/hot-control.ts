@@ -71,6 +71,28 @@ const fused: ControlCase[] = FUSED.flatMap(([name, operation, conditions]) => [3
   slow: `fusedStep<u${bits}>(u, ${cc}, ${name === "TEST"})`,
 }))));
 
+// Two like instructions in one: the second micro-operation stays behind the first, so that the slow path only has to take the
+// fusion back. What would fault or needs the slow path leaves before anything has changed.
+const pairs: ControlCase[] = [
+  {
+    name: "PUSH64_PUSH64",
+    text: `const ea: u64 = load<u64>(CPU_BLOCK, RSP) - 16; $TLB(WRITE, 16) store<u64>(p, load<u64>(load<u32>(u, 4)), 8); store<u64>(p, load<u64>(load<u32>(u, 36)));
+      store<u64>(CPU_BLOCK, ea, RSP); $NEXT2`,
+    slow: "unfuse(u, CODE_PUSH64)",
+  },
+  {
+    name: "POP64_POP64",
+    text: `const ea: u64 = load<u64>(CPU_BLOCK, RSP); $TLB(READ, 16) const v = load<u64>(p); const w = load<u64>(p, 8); store<u64>(CPU_BLOCK, ea + 16, RSP);
+      store<u64>(load<u32>(u, 4), v); store<u64>(load<u32>(u, 36), w); $NEXT2`,
+    slow: "unfuse(u, CODE_POP64)",
+  },
+  {
+    name: "ZERO_ZERO",
+    text: "store<u64>(load<u32>(u, 4), 0); store<u64>(load<u32>(u, 36), 0); fres = 0; faux = 0; fcf = 0; $NEXT2",
+    slow: "unfuse(u, CODE_XOR32_rr)",
+  },
+];
+
 export const controlCases: ControlCase[] = [
   ...[8, 16, 32, 64, 128].map((b) => load(b)),
   load(128, true),
@@ -133,6 +155,7 @@ export const controlCases: ControlCase[] = [
   },
   ...jumps,
   ...fused,
+  ...pairs,
   // The entry code of a kernel with page-table isolation does these twice a system call.
   {
     name: "SWAPGS",
@@ -156,6 +179,12 @@ export const controlCases: ControlCase[] = [
     text: `const v = load<u${bits}>(load<u32>(u, 4)); const s: u${bits} = load<u${bits}>(load<u32>(u, 8)) & ${bits - 1}; setCf(<u32>(v >> s) & 1); $NEXT`,
     slow: "BT(u)",
   })),
+  {
+    // A register bit offset reaches beyond the operand; only with 64-bit addresses.
+    name: "BT64_MEMORY",
+    text: `const offset = load<u64>(load<u32>(u, 8)); $BASE const ea: u64 = base + <u64>((<i64>offset >> 6) << 3); $TLB(READ, 8) setCf(<u32>(load<u64>(p) >> (offset & 63)) & 1); $NEXT`,
+    slow: "BT(u)",
+  },
   ...[["BTS", "|"], ["BTR", "& ~"]].map(([name, operator]) => ({
     name: `${name}64`,
     text: `const v = load<u64>(load<u32>(u, 4)); const s: u64 = load<u64>(load<u32>(u, 8)) & 63; setCf(<u32>(v >> s) & 1); store<u64>(load<u32>(u, 4), v ${operator}(<u64>1 << s)); $NEXT`,

@@ -6,7 +6,7 @@
 //   host/linux/vdso.asm.ts, vdso-image.ts     ->  build/vdso-image.ts
 //   host/                                     ->  dist/               (library, CLI, browser bundle, types)
 
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { spawnSync } from "node:child_process";
@@ -38,16 +38,16 @@ async function buildKernel() {
   if (debug) writeFileSync(join(root, "build/machine.wasm"), readFileSync(join(root, "build/machine.debug.wasm")));
 }
 
-/** For Node the machine stays a file beside the bundle: reading it beats parsing and decoding base64. */
-const machineFile = {
+/** For Node the machine stays a file beside the bundle: reading it beats parsing and decoding base64. @param path expression */
+const machineFile = (path) => ({
   name: "machine-file",
   setup(build) {
     build.onLoad({ filter: /machine\.wasm$/ }, () => ({
       loader: "js",
-      contents: 'import { readFileSync } from "node:fs"; export default readFileSync(new URL(MACHINE_PATH, import.meta.url));',
+      contents: `import { readFileSync } from "node:fs"; export default readFileSync(${path});`,
     }));
   },
-};
+});
 
 async function buildHost() {
   const { entryImagesModule } = await buildStep("host/ring0/assemble.build.ts", "assemble");
@@ -60,14 +60,27 @@ async function buildHost() {
   rmSync(join(root, "dist"), { recursive: true, force: true });
   mkdirSync(join(root, "dist"));
   copyFileSync(join(root, "build/machine.wasm"), join(root, "dist/machine.wasm"));
-  const node = {
-    ...common, platform: "node", packages: "external", outdir: "dist", splitting: true, chunkNames: "[name]-[hash]", minify: true,
-    plugins: [machineFile], define: { MACHINE_PATH: '"./machine.wasm"' },
-  };
-  const entries = { index: "host/index.ts", main: "host/cli/main.ts" };
-  if (existsSync(join(root, "host/bench/bench.ts"))) entries.bench = "host/bench/bench.ts";
-  await esbuild.build({ ...node, entryPoints: entries });
+  const node = { ...common, platform: "node", packages: "external", outdir: "dist", minify: true };
+  await esbuild.build({
+    ...node, entryPoints: { index: "host/index.ts", bench: "host/bench/bench.ts" },
+    plugins: [machineFile('new URL("./machine.wasm", import.meta.url)')],
+  });
+  await buildCommand({ ...node, format: "cjs", outExtension: { ".js": ".cjs" } });
   await esbuild.build({ ...common, platform: "browser", entryPoints: { "ring3.browser": "host/index.ts" }, outdir: "dist", minify: true });
+}
+
+/** The command line: CommonJS, compiled ahead by V8 (host/cli/start.ts says why). */
+async function buildCommand(commonJs) {
+  await esbuild.build({
+    ...commonJs, entryPoints: { command: "host/cli/main.ts" }, plugins: [machineFile('__dirname + "/machine.wasm"')],
+    banner: { js: "(function (exports, require, module, __filename, __dirname) {" }, footer: { js: "})" },
+  });
+  await esbuild.build({ ...commonJs, entryPoints: { main: "host/cli/start.ts" } });
+  const step = join(root, "build/steps/code-cache.mjs");
+  await esbuild.build({
+    entryPoints: [join(root, "host/cli/code-cache.build.ts")], outfile: step, bundle: true, platform: "node", format: "esm", logLevel: "warning",
+  });
+  spawnSync(process.execPath, [step, join(root, "dist")], { stdio: "ignore" });
 }
 
 mkdirSync(join(root, "build"), { recursive: true });

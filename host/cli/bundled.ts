@@ -3,7 +3,6 @@
 
 import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 
 /** A program that cannot be run, with what a shell would exit with: 127 not found, 126 found but not runnable. */
 export class ProgramNotRunnable extends Error {
@@ -68,7 +67,7 @@ function bundledPath(name: string): string | undefined {
 
 /** guest-programs/ beside the package's own package.json; this file is a few folders below it, bundled or not. */
 function bundledDirectory(): string | undefined {
-  let directory = dirname(fileURLToPath(import.meta.url));
+  let directory = __dirname;
   for (;;) {
     const candidate = join(directory, "guest-programs");
     if (fs.existsSync(candidate)) return candidate;

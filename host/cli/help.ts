@@ -2,7 +2,6 @@
 
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { bundledNames } from "./bundled";
 import { optionsHelp, UsageError, type Command } from "./options";
 
@@ -83,7 +82,7 @@ export function help(words: readonly string[]): number {
 
 /** The nearest package.json above this file is ours, in the bundle as in the sources. */
 export function version(): number {
-  for (let directory = dirname(fileURLToPath(import.meta.url)); ; directory = dirname(directory)) {
+  for (let directory = __dirname; ; directory = dirname(directory)) {
     try {
       return print(`ring3 ${JSON.parse(readFileSync(join(directory, "package.json"), "utf8")).version}`);
     } catch (error) {

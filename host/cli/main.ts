@@ -1,6 +1,5 @@
-#!/usr/bin/env node
 // The `ring3` command: picks the command, and turns every kind of ending into an exit status and at most one line.
-// Entered from the shell. Leaves to run.ts, trace.ts or help.ts, each loaded only when it is wanted.
+// Entered from start.ts. Leaves to run.ts, trace.ts or help.ts, each run only when it is wanted.
 //
 //   the guest's own status; 128 + n when a signal ended it
 //   2 usage    127 program not found    126 found but not runnable    124 --timeout    70 a bug of ours
@@ -60,4 +59,4 @@ async function main(): Promise<number> {
 }
 
 // Everything written has been written synchronously, and a poll for input may still be armed: leave at once.
-process.exit(await main());
+void main().then((status) => process.exit(status));

@@ -3,21 +3,12 @@
 
 import * as fs from "node:fs";
 import { isAbsolute } from "node:path";
-import { setFlagsFromString } from "node:v8";
 import { ProgramError, run, type RunOptions, type RunResult } from "../index";
 import { accountFiles } from "./accounts";
 import { findProgram, ProgramNotRunnable } from "./bundled";
 import { hostDirectory } from "./host-directory";
 import { UsageError, type Options } from "./options";
 import { standardInput, standardOutput, writeLine } from "./streams";
-
-/**
- * V8 counts the bytes of code that a function has run through before it optimises it. The interpreter's loop is so large that
- * a hello would have it, and what it calls, compiled by TurboFan: 100 ms of CPU that come too late to be of use. Programs
- * that run for longer than a few milliseconds do not notice the difference.
- */
-const WASM_TIERING_BUDGET = 100_000_000;
-setFlagsFromString(`--wasm-tiering-budget=${WASM_TIERING_BUDGET}`);
 
 export const EXIT_TIMEOUT = 124;
 export const EXIT_BUG = 70;

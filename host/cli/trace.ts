@@ -1,5 +1,5 @@
 // `ring3 trace`: runs the program until it makes the wanted system call, and shows that one crossing instruction by instruction.
-// Entered from main.ts, loaded only for this command (capstone alone is 1.8 MB). The stepping is host/ring0/crossing.ts.
+// Entered from main.ts; capstone, 1.8 MB, is loaded only here. The stepping is host/ring0/crossing.ts.
 
 import { Crossing, run, syscallName, syscallNumber, type CrossingFrame, type Kernel } from "../index";
 import { UsageError, type Options } from "./options";

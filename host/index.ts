@@ -80,6 +80,8 @@ export interface RunOptions {
   clock?: KernelOptions["clock"];
   /** The guest's wall clock at boot, milliseconds since 1970. Default: the host's; a fixed day under the virtual clock. */
   dateMs?: number;
+  /** Stands for the host's `crypto.getRandomValues`. */
+  getRandomValues?: KernelOptions["getRandomValues"];
   /** Stands for the host's clocks, the time-stamp counter included. */
   hostClock?: HostClock;
 }

@@ -7,6 +7,7 @@ import { ProgramError, run, type RunOptions, type RunResult } from "../index";
 import { accountFiles } from "./accounts";
 import { findProgram, ProgramNotRunnable } from "./bundled";
 import { hostDirectory } from "./host-directory";
+import { nodeClock, nodeRandom } from "./node-host";
 import { UsageError, type Options } from "./options";
 import { standardInput, standardOutput, writeLine } from "./streams";
 
@@ -46,6 +47,8 @@ export function guestOf(options: Omit<Options, "strace" | "stats" | "syscall" | 
       memoryMiB: options.memory,
       timeoutMs: options.timeout,
       seed: options.seed,
+      getRandomValues: options.seed === undefined ? nodeRandom() : undefined,
+      hostClock: nodeClock,
       aslr: !options["no-aslr"],
       pti: options.pti,
       pcid: options.pcid,
@@ -59,14 +62,14 @@ export async function runCommand(options: Options, rest: readonly string[]): Pro
   const guest = guestOf(options, rest);
   const name = rest[0]!;
   if (options.strace) guest.options.strace = writeLine;
-  const begun = performance.now();
+  const begun = nodeClock.monotonicMs();
   let result: RunResult;
   try {
     result = await run(guest.program, guest.options);
   } catch (error) {
     throw runnableError(name, error);
   }
-  if (options.stats) writeStatistics(result, performance.now() - begun);
+  if (options.stats) writeStatistics(result, nodeClock.monotonicMs() - begun);
   if (result.timedOut) {
     writeLine(`ring3: ${name}: timed out after ${options.timeout! / 1000} s`);
     return EXIT_TIMEOUT;

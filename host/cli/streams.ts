@@ -9,7 +9,6 @@
 // through process.stdin.
 
 import * as fs from "node:fs";
-import { isatty } from "node:tty";
 import type { InputStream, OutputStream } from "../index";
 
 const READ_MAX = 65536;
@@ -70,11 +69,27 @@ function statOf(fd: number): fs.Stats | null {
   }
 }
 
+/** Asked of node:tty, which loads all of Node's network code, only where the answer is not clear without. */
+function isTerminal(fd: number, stat: fs.Stats | null): boolean {
+  if (!stat?.isCharacterDevice() || stat.rdev === nullDevice()) return false;
+  const { isatty } = require("node:tty") as typeof import("node:tty");
+  return isatty(fd);
+}
+
+/** Device number of /dev/null; -1 on a system without. */
+function nullDevice(): number {
+  try {
+    return fs.statSync("/dev/null").rdev;
+  } catch {
+    return -1;
+  }
+}
+
 /** Our standard input. A closed descriptor 0 is an empty one. */
 export function standardInput(): InputStream {
   const stat = statOf(0);
   if (!stat) return { read: () => null, onReadable: () => {} };
-  const isTTY = isatty(0);
+  const isTTY = isTerminal(0, stat);
   // Regular files and devices like /dev/null answer at once.
   if (!isTTY && !stat.isFIFO() && !stat.isSocket()) return new DescriptorInput(0, isTTY);
   const reopened = stat.isSocket() ? -1 : reopen(0, fs.constants.O_RDONLY);
@@ -150,8 +165,9 @@ class StreamInput implements InputStream {
 
 /** Our standard output (1) or standard error (2). */
 export function standardOutput(fd: 1 | 2): OutputStream {
-  const reopened = statOf(fd)?.isFIFO() ? reopen(fd, fs.constants.O_WRONLY) : -1;
-  return new DescriptorOutput(reopened >= 0 ? reopened : fd, fd, isatty(fd));
+  const stat = statOf(fd);
+  const reopened = stat?.isFIFO() ? reopen(fd, fs.constants.O_WRONLY) : -1;
+  return new DescriptorOutput(reopened >= 0 ? reopened : fd, fd, isTerminal(fd, stat));
 }
 
 class DescriptorOutput implements OutputStream {

@@ -54,20 +54,19 @@ function rotateLeft(x: number, by: number): number {
   return (x << by) | (x >>> (32 - by));
 }
 
-interface WebCrypto {
-  getRandomValues(array: Uint8Array): Uint8Array;
+/** Fills the array, of at most 65,536 bytes, from a cryptographic generator (Web Cryptography API 10.1.1). */
+export type GetRandomValues = (bytes: Uint8Array) => void;
+
+function webCrypto(): GetRandomValues {
+  const { crypto } = globalThis as { crypto?: { getRandomValues: GetRandomValues } };
+  if (crypto === undefined) throw new Error("this host has no crypto.getRandomValues: give the run a seed");
+  return (bytes) => crypto.getRandomValues(bytes);
 }
 
 /** The host's cryptographic generator. */
 export class HostRandom implements RandomSource {
-  private readonly crypto: WebCrypto;
-
-  /** @throws Error where the host has no `crypto.getRandomValues`: give a seed there */
-  constructor() {
-    const { crypto } = globalThis as { crypto?: WebCrypto };
-    if (crypto === undefined) throw new Error("this host has no crypto.getRandomValues: give the run a seed");
-    this.crypto = crypto;
-  }
+  /** @throws Error where the host has no `crypto.getRandomValues` and none is given: give a seed there */
+  constructor(private readonly getRandomValues: GetRandomValues = webCrypto()) {}
 
   u32(): number {
     const [a, b, c, d] = this.bytes(4) as unknown as [number, number, number, number];
@@ -76,8 +75,7 @@ export class HostRandom implements RandomSource {
 
   bytes(count: number): Uint8Array {
     const bytes = new Uint8Array(count);
-    // getRandomValues takes at most 65,536 bytes at a time.
-    for (let i = 0; i < count; i += 65536) this.crypto.getRandomValues(bytes.subarray(i, i + 65536));
+    for (let i = 0; i < count; i += 65536) this.getRandomValues(bytes.subarray(i, i + 65536));
     return bytes;
   }
 }

@@ -8,7 +8,7 @@ import type { Ring0Hooks, Suspend } from "../ring0/hypercall";
 import { hexLinear } from "../ring0/layout";
 import type { PtRegs } from "../ring0/pt-regs";
 import { DISPATCH_SUSPENDED, Ring0 } from "../ring0/ring0";
-import { HostRandom, type RandomSource, SeededRandom, seedOf } from "./aslr";
+import { type GetRandomValues, HostRandom, type RandomSource, SeededRandom, seedOf } from "./aslr";
 import { Clock, type HostClock } from "./clock";
 import { doSyscall64, exitToUserMode, restartSyscall } from "./entry-common";
 import { execve } from "./exec";
@@ -50,6 +50,8 @@ export interface KernelOptions {
   maxOpenFiles?: number;
   /** Default: the host's cryptographic generator. */
   seed?: bigint | number | string;
+  /** Stands for the host's `crypto.getRandomValues`. */
+  getRandomValues?: GetRandomValues;
   /** Default true. */
   aslr?: boolean;
   /** Page-table isolation, default true. */
@@ -60,7 +62,7 @@ export interface KernelOptions {
   clock?: "host" | "virtual";
   /** The guest's CLOCK_REALTIME at boot, milliseconds since 1970. Default: the host's; a fixed day under the virtual clock. */
   dateMs?: number;
-  /** The host's clocks, for tests; the machine's `tsc` should go with them. */
+  /** Stands for the host's clocks; the machine's `tsc` should go with them. */
   hostClock?: HostClock;
   onNotice?: (line: string) => void;
   onSyscall?: (event: SyscallEvent) => void;
@@ -139,7 +141,7 @@ export class Kernel implements Ring0Hooks {
     this.cwd = options.cwd ?? "/";
     this.maxOpenFiles = options.maxOpenFiles;
     this.clock = new Clock(machine, { mode: options.clock, dateMs: options.dateMs, host: options.hostClock });
-    this.rng = options.seed === undefined ? new HostRandom() : new SeededRandom(seedOf(options.seed));
+    this.rng = options.seed === undefined ? new HostRandom(options.getRandomValues) : new SeededRandom(seedOf(options.seed));
     this.ring0 = Ring0.boot(machine, { pti: options.pti ?? true, pcid: options.pcid ?? true });
     this.frames = new Frames(machine.phys);
     // No model of the CPU offers RDPID.

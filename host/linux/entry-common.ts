@@ -3,19 +3,25 @@
 // entry_SYSCALL_64 with the result in regs.ax, or with SUSPEND when the task sleeps or has died.
 
 import { SUSPEND, type Suspend } from "../ring0/hypercall";
-import { type PtRegs, PT_DI, PT_DX, PT_ORIG_AX, PT_R10, PT_R8, PT_R9, PT_SI } from "../ring0/pt-regs";
-import {
-  EINTR, ENOSYS, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, ERESTART_RESTARTBLOCK, Errno,
-} from "./errno";
+import { type PtRegs, PT_AX, PT_DI, PT_DX, PT_ORIG_AX, PT_R10, PT_R8, PT_R9, PT_SI } from "../ring0/pt-regs";
+import { EINTR, ENOSYS, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, ERESTART_RESTARTBLOCK, Errno } from "./errno";
 import type { Kernel } from "./kernel";
 import { OutOfMemory } from "./page-cache";
+import type { Delivery } from "./signal";
+import { setupRtFrame } from "./signal-frame";
 import { CONVERT_BIG, CONVERT_I32, CONVERT_I64, CONVERT_U32, NR_SYSCALLS, type SyscallRow, sysCallTable } from "./syscall-table";
 import { TASK_DEAD, TASK_RUNNING, type Task } from "./task";
+import { SA_RESTART } from "./uapi-signal";
 import { Block } from "./wait";
 
 const TWO_32 = 0x1_0000_0000;
 /** Registers of arguments 0 to 5. R10 stands in for RCX, which SYSCALL has overwritten. */
 const ARGUMENT_REGISTERS = [PT_DI, PT_SI, PT_DX, PT_R10, PT_R8, PT_R9] as const;
+/** orig_ax of whatever is no system call: exceptions, interrupts, and calls that have replaced all of pt_regs. */
+const NO_SYSCALL = 0xffffffff;
+const NR_RESTART_SYSCALL = 219;
+/** SYSCALL, SYSENTER and INT n all have two bytes. */
+const SYSCALL_INSTRUCTION_BYTES = 2;
 
 /** The hook behind `do_syscall_64`. */
 export function doSyscall64(kernel: Kernel, task: Task, regs: PtRegs): void | Suspend {
@@ -37,7 +43,7 @@ function callAndReturn(kernel: Kernel, task: Task, regs: PtRegs): void | Suspend
   const row = number < NR_SYSCALLS ? sysCallTable[number] : undefined;
   if (row === undefined || row.handler === null) {
     finish(kernel, task, regs, row, number, -ENOSYS);
-    if (number !== 0xffffffff) kernel.noticeMissing(row, number);
+    if (number !== NO_SYSCALL) kernel.noticeMissing(row, number);
   } else {
     const args = argumentsOf(row, regs);
     kernel.lastCall = row;
@@ -45,7 +51,7 @@ function callAndReturn(kernel: Kernel, task: Task, regs: PtRegs): void | Suspend
     const result = call(kernel, task, row, args);
     if (result instanceof Block) {
       // A signal that is waiting already must not be slept over.
-      if (kernel.signals.hasDeliverable(task)) finish(kernel, task, regs, row, number, -EINTR);
+      if (kernel.signals.hasDeliverable(task)) finish(kernel, task, regs, row, number, result.interrupted);
       else {
         task.callPending = true;
         task.sleep(result);
@@ -70,21 +76,63 @@ function call(kernel: Kernel, task: Task, row: SyscallRow, args: readonly (numbe
   }
 }
 
-function finish(kernel: Kernel, task: Task, regs: PtRegs, row: SyscallRow | undefined, number: number, result: number): void {
-  // Restart codes are between handler and here only. No handler of the guest's ever runs yet, so a call that a signal cut
-  // short is never seen again by the guest: the signal was fatal.
-  const shown =
-    result === -ERESTARTSYS || result === -ERESTARTNOINTR || result === -ERESTARTNOHAND || result === -ERESTART_RESTARTBLOCK
-      ? -EINTR
-      : result;
-  regs.ax = shown;
-  if (kernel.trace !== null) kernel.trace.exit(task, row, number, shown, regs);
+function isRestart(result: number): boolean {
+  return result === -ERESTARTSYS || result === -ERESTARTNOINTR || result === -ERESTARTNOHAND || result === -ERESTART_RESTARTBLOCK;
 }
 
-/** Work before user mode: signals, and the end of the task. */
+function finish(kernel: Kernel, task: Task, regs: PtRegs, row: SyscallRow | undefined, number: number, result: number): void {
+  // execve and rt_sigreturn have made new registers, RAX among them.
+  if (regs.lo(PT_ORIG_AX) !== NO_SYSCALL) regs.ax = result;
+  // A restart code never reaches user mode: the way there makes EINTR or another run of the call of it.
+  if (isRestart(result)) task.exitWork = true;
+  if (kernel.trace !== null) kernel.trace.exit(task, row, number, result, regs);
+}
+
+/** Work before user mode, until there is none left (Linux exit_to_user_mode_loop): signals, restarts, the end of the task. */
 export function exitToUserMode(kernel: Kernel, task: Task): void | Suspend {
-  if (task.exitWork && task.state === TASK_RUNNING) kernel.signals.deliver(task);
+  while (task.exitWork && task.state === TASK_RUNNING) {
+    task.exitWork = false;
+    try {
+      signalOrRestart(kernel, task, task.regs);
+    } catch (error) {
+      if (!(error instanceof OutOfMemory)) throw error;
+      kernel.killForMemory(task);
+    }
+  }
   return task.state === TASK_RUNNING ? undefined : SUSPEND;
+}
+
+/** Linux arch_do_signal_or_restart. The call that was cut short runs again from its own SYSCALL instruction, or is -EINTR. */
+function signalOrRestart(kernel: Kernel, task: Task, regs: PtRegs): void {
+  const delivery = kernel.signals.next(task);
+  if (task.state !== TASK_RUNNING) {
+    // Stopped: what is left to do waits for SIGCONT.
+    task.exitWork = true;
+    return;
+  }
+  const cutShort = regs.lo(PT_ORIG_AX) === NO_SYSCALL ? 0 : regs.axSigned;
+  if (delivery !== null) {
+    if (isRestart(cutShort)) {
+      if (restartsUnder(cutShort, delivery)) restart(regs, regs.lo(PT_ORIG_AX), regs.hi(PT_ORIG_AX));
+      else regs.ax = -EINTR;
+    }
+    setupRtFrame(task, regs, delivery);
+    // The handler's own mask may let another one through, on top of it.
+    task.exitWork ||= kernel.signals.hasDeliverable(task);
+    return;
+  }
+  if (cutShort === -ERESTART_RESTARTBLOCK) restart(regs, NR_RESTART_SYSCALL, 0);
+  else if (isRestart(cutShort)) restart(regs, regs.lo(PT_ORIG_AX), regs.hi(PT_ORIG_AX));
+  kernel.signals.restoreMask(task);
+}
+
+function restartsUnder(code: number, { action }: Delivery): boolean {
+  return code === -ERESTARTNOINTR || (code === -ERESTARTSYS && (action.flags & SA_RESTART) !== 0);
+}
+
+function restart(regs: PtRegs, numberLo: number, numberHi: number): void {
+  regs.setHalves(PT_AX, numberLo, numberHi);
+  regs.ip -= SYSCALL_INSTRUCTION_BYTES;
 }
 
 function argumentsOf(row: SyscallRow, regs: PtRegs): (number | bigint)[] {

@@ -369,6 +369,7 @@ function commit(task: Task, mm: Mm, program: Program, path: string, { entry, sp 
   task.exePath = path;
   task.comm = path.slice(path.lastIndexOf("/") + 1).slice(0, COMM_MAX);
   task.signals.exec();
+  task.kernel.timers.exec(task);
   task.files.exec(task);
   task.clearChildTid = 0;
   task.robustList = 0;

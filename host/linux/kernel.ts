@@ -3,6 +3,7 @@
 
 import { EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN } from "../../kernel/abi/exit-reasons";
 import { RETIRED, RIP } from "../../kernel/abi/state";
+import { VECTOR_TIMER } from "../../kernel/abi/vectors";
 import type { Machine } from "../machine/machine";
 import type { Ring0Hooks, Suspend } from "../ring0/hypercall";
 import { hexLinear } from "../ring0/layout";
@@ -13,13 +14,14 @@ import { Clock, type HostClock } from "./clock";
 import { doSyscall64, exitToUserMode, restartSyscall } from "./entry-common";
 import { execve } from "./exec";
 import { Frames } from "./frames";
-import { IntervalTimers } from "./interval-timers";
 import { Limits } from "./limits";
-import type { SignalInfo } from "./signal";
+import type { SignalInfo } from "./siginfo";
 import { Signals } from "./signal";
 import { CallTrace, type SyscallEvent } from "./strace";
 import type { SyscallRow } from "./syscall-table";
 import { TASK_DEAD, TASK_RUNNING, Task } from "./task";
+import { Tick } from "./tick";
+import { Timers } from "./timers";
 import { doException } from "./traps";
 import { SIGKILL, SI_KERNEL, signalName } from "./uapi-signal";
 import { type HostDirectory } from "./vfs/host-directory";
@@ -105,7 +107,8 @@ export class Kernel implements Ring0Hooks {
   readonly rng: RandomSource;
   readonly vfs: Vfs;
   readonly signals = new Signals(this);
-  readonly timers = new IntervalTimers(this);
+  readonly timers = new Timers(this);
+  private readonly tick = new Tick(this);
   readonly options: { readonly aslr: boolean };
   readonly uts = {
     sysname: "Linux", nodename: "ring3", release: "6.1.0-ring3", version: "#1 SMP PREEMPT_DYNAMIC ring3 6.1.0", machine: "x86_64",
@@ -231,7 +234,8 @@ export class Kernel implements Ring0Hooks {
   }
 
   interrupt(regs: PtRegs, vector: number): void {
-    throw this.bug(`interrupt ${vector}, though nothing raises any`, regs);
+    if (vector !== VECTOR_TIMER) throw this.bug(`interrupt ${vector}, which nothing raises`, regs);
+    this.tick.service();
   }
 
   exitToUserMode(): void | Suspend {
@@ -269,31 +273,43 @@ export class Kernel implements Ring0Hooks {
         await this.hostTurn(0);
         nextYield = clock.hostNs() + YIELD_MS * 1e6;
       }
-      const now = clock.tick();
-      this.timers.expire(now);
-      this.wakeDue(now);
       const task = this.nextRunnable();
       if (task === null) {
-        const deadline = this.nextDeadline();
-        if (clock.virtual && deadline < Infinity) clock.skipTo(deadline);
-        else await this.hostTurn(Math.min(end - hostNow, deadline - now) / 1e6);
+        await this.idle(end - hostNow);
         continue;
       }
-      this.slice(task, now);
+      this.slice(task);
       if ((task.state as number) === TASK_DEAD) this.reap(task);
     }
     return this.exitStatus();
   }
 
+  /** Every task sleeps: waits for the next event of the clock, or `hostNs` nanoseconds of the host's, or a task to be woken. */
+  private async idle(hostNs: number): Promise<void> {
+    const { clock, tick } = this;
+    tick.service();
+    if (this.nextRunnable() !== null) return;
+    const next = tick.nextNs(false);
+    if (!clock.virtual || next === Infinity) return this.hostTurn(Math.min(hostNs, next - clock.monotonicNs()) / 1e6);
+    // Virtual time is about to jump. What the host has ready for a task that waits for it counts as having come before.
+    for (const task of this.tasks.values()) if (task.awaitsHost) await this.hostTurn(0);
+    if (this.nextRunnable() === null) clock.skipTo(next);
+  }
+
+  /** A timer has been armed: it may be due before the slice ends. */
+  timerArmed(): void {
+    this.tick.reprogram();
+  }
+
   /** Gives one task the CPU for at most SLICE instructions. */
-  private slice(task: Task, now: number): void {
-    this.clock.sliceStartNs = now;
+  private slice(task: Task): void {
+    this.clock.sliceStartNs = this.clock.monotonicNs();
     this.ring0.switchTo(task.stack, task.mm.addressSpace);
     this.current = task;
     if (task.callPending) restartSyscall(this, task);
     else if (task.exitWork) exitToUserMode(this, task);
     if (task.state === TASK_RUNNING) {
-      const reason = this.ring0.dispatch(this, SLICE);
+      const reason = this.ring0.dispatch(this, this.tick.begin(SLICE));
       if (reason === EXIT_SHUTDOWN) throw this.bug("triple fault");
       if (reason === EXIT_HALT) throw this.bug("HLT in the entry code");
       if (reason !== EXIT_BUDGET && reason !== DISPATCH_SUSPENDED) throw this.bug(`the machine stopped for reason ${reason}`);
@@ -313,16 +329,6 @@ export class Kernel implements Ring0Hooks {
       if (task === this.current) after = true;
     }
     return first;
-  }
-
-  private wakeDue(now: number): void {
-    for (const task of this.tasks.values()) if (task.deadlineNs <= now) task.wakeUp();
-  }
-
-  private nextDeadline(): number {
-    let next = this.timers.next();
-    for (const task of this.tasks.values()) next = Math.min(next, task.deadlineNs);
-    return next;
   }
 
   /** Lets the host's event loop turn, until a task is woken or `ms` have passed. */
@@ -390,7 +396,9 @@ export class Kernel implements Ring0Hooks {
   /** Remembers what the task is about to die of. */
   recordDeath(task: Task, info: SignalInfo): void {
     const { ip } = task.regs;
-    this.death = { signal: signalName(info.signal), code: info.code, ip, address: info.address ?? null, bytes: bytesAt(task, ip) };
+    // An address of the kernel's half is negative in siginfo.
+    const address = info.address === undefined ? null : info.address < 0 ? info.address + 2 ** 64 : info.address;
+    this.death = { signal: signalName(info.signal), code: info.code, ip, address, bytes: bytesAt(task, ip) };
   }
 
   /** Instructions retired since the machine's reset, entry code included. */

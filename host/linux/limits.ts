@@ -29,6 +29,8 @@ export interface Limit {
 }
 
 const MIB = 1 << 20;
+/** Linux makes it half of what threads the memory could hold: for 256 MiB, this. */
+const SIGPENDING_MAX = 1024;
 
 export class Limits implements MemoryLimits {
   private readonly rows: Limit[] = Array.from({ length: RLIM_NLIMITS }, () => ({ soft: RLIM_INFINITY, hard: RLIM_INFINITY }));
@@ -39,6 +41,7 @@ export class Limits implements MemoryLimits {
     this.rows[RLIMIT_CORE] = { soft: 0, hard: RLIM_INFINITY };
     this.rows[RLIMIT_NOFILE] = { soft: maxOpenFiles, hard: Math.max(4096, maxOpenFiles) };
     this.rows[RLIMIT_MEMLOCK] = { soft: 8 * MIB, hard: 8 * MIB };
+    this.rows[RLIMIT_SIGPENDING] = { soft: SIGPENDING_MAX, hard: SIGPENDING_MAX };
     this.rows[RLIMIT_MSGQUEUE] = { soft: 819200, hard: 819200 };
     this.rows[RLIMIT_NICE] = { soft: 0, hard: 0 };
     this.rows[RLIMIT_RTPRIO] = { soft: 0, hard: 0 };

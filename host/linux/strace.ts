@@ -3,16 +3,16 @@
 // after; reading never brings in a page, so watching changes nothing of the run.
 
 import { type PtRegs, PT_DI, PT_DX, PT_R10, PT_R8, PT_R9, PT_SI } from "../ring0/pt-regs";
-import { errnoMessage, errnoName } from "./errno";
+import { ERESTARTSYS, ERESTART_RESTARTBLOCK, errnoMessage, errnoName } from "./errno";
 import type { Kernel } from "./kernel";
 import { RLIM_INFINITY } from "./limits";
-import type { SignalInfo } from "./signal";
+import type { SignalInfo } from "./siginfo";
 import type { SyscallRow } from "./syscall-table";
 import type { Task } from "./task";
 import { AT_FDCWD, O_CREAT, __O_TMPFILE } from "./uapi-fcntl";
 import { PAGE_SIZE } from "./uapi-mman";
 import { NameTables } from "./uapi-names";
-import { SA_RESTORER, SI_KERNEL, SI_TKILL, SI_USER, signalName } from "./uapi-signal";
+import { SA_RESTORER, SI_KERNEL, SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, signalName } from "./uapi-signal";
 
 /** What onSyscall hears of a call when it has ended. */
 export interface SyscallEvent {
@@ -22,7 +22,7 @@ export interface SyscallEvent {
   name: string;
   /** As the handler took them: addresses and lengths as numbers. */
   args: readonly (number | bigint)[];
-  /** >= 0, -errno, or null for a call that does not return. */
+  /** >= 0, -errno (a restart code, 512 to 516, for a call that a signal cut short), or null for a call that does not return. */
   result: number | null;
 }
 
@@ -95,8 +95,10 @@ export class CallTrace {
     if (this.line === undefined) return;
     const name = signalName(info.signal);
     let text = `{si_signo=${name}, si_code=${codeName(info)}`;
-    if (info.address !== undefined) text += `, si_addr=${pointer(info.address)}`;
+    if (info.address !== undefined && info.code > 0 && info.code !== SI_KERNEL) text += `, si_addr=${pointer(info.address)}`;
+    if (info.code === SI_TIMER) text += `, si_timerid=${info.timer}, si_overrun=${info.overrun}, si_value={int=${valueInt(info)}, ptr=${valuePointer(info)}}`;
     if (info.pid !== undefined) text += `, si_pid=${info.pid}, si_uid=${info.uid ?? 0}`;
+    if (info.code === SI_QUEUE) text += `, si_value={int=${valueInt(info)}, ptr=${valuePointer(info)}}`;
     this.line(`--- ${name} ${text}} ---`);
   }
 
@@ -106,6 +108,7 @@ export class CallTrace {
   }
 
   private printResult(row: SyscallRow | undefined, result: number): string {
+    if (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK) return `? ${errnoName(-result)} (${errnoMessage(-result)})`;
     if (result < 0 && result >= -4095) return `-1 ${errnoName(-result)} (${errnoMessage(-result)})`;
     switch (row?.resultKind) {
       case "ptr":
@@ -368,6 +371,10 @@ interface StructPrinter {
 const structPrinters: Readonly<Record<string, StructPrinter>> = {
   timespec: { size: 16, print: (v) => `{tv_sec=${i64(v, 0)}, tv_nsec=${i64(v, 8)}}` },
   timeval: { size: 16, print: (v) => timeval(v, 0) },
+  itimerspec: {
+    size: 32,
+    print: (v) => `{it_interval={tv_sec=${i64(v, 0)}, tv_nsec=${i64(v, 8)}}, it_value={tv_sec=${i64(v, 16)}, tv_nsec=${i64(v, 24)}}}`,
+  },
   itimerval: { size: 32, print: (v) => `{it_interval=${timeval(v, 0)}, it_value=${timeval(v, 16)}}` },
   stat: { size: 144, print: statText },
   statfs: {
@@ -439,7 +446,16 @@ function field(view: DataView, at: number, length: number): string {
 }
 
 function pointer(value: number): string {
+  if (value < 0) return `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}`;
   return value === 0 ? "NULL" : `0x${value.toString(16)}`;
+}
+
+function valueInt({ value = 0n }: SignalInfo): number {
+  return Number(BigInt.asIntN(32, value));
+}
+
+function valuePointer({ value = 0n }: SignalInfo): string {
+  return value === 0n ? "NULL" : `0x${BigInt.asUintN(64, value).toString(16)}`;
 }
 
 /** An argument that the call does not look at is printed as "", and left out. */
@@ -491,9 +507,11 @@ function codeName({ signal, code }: SignalInfo): string {
   if (code === SI_USER) return "SI_USER";
   if (code === SI_KERNEL) return "SI_KERNEL";
   if (code === SI_TKILL) return "SI_TKILL";
+  if (code === SI_QUEUE) return "SI_QUEUE";
+  if (code === SI_TIMER) return "SI_TIMER";
   const names: Readonly<Record<string, readonly string[]>> = {
     SIGSEGV: ["SEGV_MAPERR", "SEGV_ACCERR"], SIGBUS: ["BUS_ADRALN", "BUS_ADRERR", "BUS_OBJERR"],
-    SIGILL: ["ILL_ILLOPC", "ILL_ILLOPN"], SIGTRAP: ["TRAP_BRKPT", "TRAP_TRACE"],
+    SIGILL: ["ILL_ILLOPC", "ILL_ILLOPN"], SIGTRAP: ["TRAP_BRKPT", "TRAP_TRACE", "TRAP_BRANCH", "TRAP_HWBKPT"],
     SIGFPE: ["FPE_INTDIV", "FPE_INTOVF", "FPE_FLTDIV", "FPE_FLTOVF", "FPE_FLTUND", "FPE_FLTRES", "FPE_FLTINV"],
   };
   return names[signalName(signal)]?.[code - 1] ?? String(code);

@@ -32,6 +32,11 @@ import {
   sysSwapon, sysUmount2,
 } from "./syscalls/mount";
 import {
+  sysTimerCreate, sysTimerDelete, sysTimerGetoverrun, sysTimerGettime, sysTimerSettime, sysTimerfdCreate, sysTimerfdGettime,
+  sysTimerfdSettime,
+} from "./syscalls/posix-timers";
+import { sysRestartSyscall } from "./syscalls/restart";
+import {
   sysClose, sysCloseRange, sysCreat, sysDup, sysDup2, sysDup3, sysFcntl, sysFlock, sysOpen, sysOpenat, sysOpenat2,
 } from "./syscalls/open";
 import { sysEventfd, sysEventfd2, sysPipe, sysPipe2 } from "./syscalls/pipe";
@@ -51,8 +56,8 @@ import {
   sysSchedRrGetInterval, sysSchedSetaffinity, sysSchedSetparam, sysSchedSetscheduler, sysSchedYield, sysSetpriority,
 } from "./syscalls/scheduling";
 import {
-  sysKill, sysPause, sysRtSigaction, sysRtSigpending, sysRtSigprocmask, sysRtSigreturn, sysRtSigsuspend, sysRtSigtimedwait,
-  sysSigaltstack, sysTgkill, sysTkill,
+  sysKill, sysPause, sysRtSigaction, sysRtSigpending, sysRtSigprocmask, sysRtSigqueueinfo, sysRtSigreturn, sysRtSigsuspend,
+  sysRtSigtimedwait, sysRtTgsigqueueinfo, sysSigaltstack, sysTgkill, sysTkill,
 } from "./syscalls/signal";
 import {
   sysAccess, sysChmod, sysChown, sysFaccessat, sysFaccessat2, sysFchmod, sysFchmodat, sysFchown, sysFchownat, sysFstat,
@@ -146,7 +151,7 @@ export const syscallRows: readonly SyscallRow[] = [
   sys(12, "brk", "ptr -> ptr", sysBrk),
   sys(13, "rt_sigaction", "sig sigaction:in sigaction:out size", sysRtSigaction),
   sys(14, "rt_sigprocmask", "enum:sighow sigset:in sigset:out size", sysRtSigprocmask),
-  sys(15, "rt_sigreturn", "", sysRtSigreturn, "no handler runs yet: SIGSEGV, as for a bad frame"),
+  sys(15, "rt_sigreturn", "", sysRtSigreturn),
   sys(16, "ioctl", "fd enum:ioctl ptr", sysIoctl),
   sys(17, "pread64", "fd buf:out:2 size off", sysPread64),
   sys(18, "pwrite64", "fd buf:in:2 size off", sysPwrite64),
@@ -169,7 +174,7 @@ export const syscallRows: readonly SyscallRow[] = [
   sys(35, "nanosleep", "struct:timespec:in struct:timespec:none", sysNanosleep),
   sys(36, "getitimer", "enum:itimer struct:itimerval:out", sysGetitimer),
   sys(37, "alarm", "u32", sysAlarm),
-  sys(38, "setitimer", "enum:itimer struct:itimerval:in struct:itimerval:out", sysSetitimer, "ITIMER_REAL"),
+  sys(38, "setitimer", "enum:itimer struct:itimerval:in struct:itimerval:out", sysSetitimer, "ITIMER_VIRTUAL counts system time too"),
   sys(39, "getpid", "", sysGetpid),
   sys(40, "sendfile", "fd fd ptr size", sysSendfile),
   sys(41, "socket", "enum:af flags:socktype i32", null),
@@ -260,7 +265,7 @@ export const syscallRows: readonly SyscallRow[] = [
   sys(126, "capset", "ptr ptr", sysCapset, "only what changes nothing"),
   sys(127, "rt_sigpending", "sigset:out size", sysRtSigpending),
   sys(128, "rt_sigtimedwait", "sigset:in ptr struct:timespec:in size", sysRtSigtimedwait),
-  sys(129, "rt_sigqueueinfo", "pid sig ptr", null),
+  sys(129, "rt_sigqueueinfo", "pid sig ptr", sysRtSigqueueinfo),
   sys(130, "rt_sigsuspend", "sigset:in size", sysRtSigsuspend),
   sys(131, "sigaltstack", "struct:stack_t:in struct:stack_t:out", sysSigaltstack),
   sys(132, "utime", "path ptr", sysUtime),
@@ -350,14 +355,14 @@ export const syscallRows: readonly SyscallRow[] = [
   sys(216, "remap_file_pages", "ptr ptr ptr ptr ptr ptr", null),
   sys(217, "getdents64", "fd ptr u32", sysGetdents64),
   sys(218, "set_tid_address", "ptr", sysSetTidAddress),
-  sys(219, "restart_syscall", "ptr ptr ptr ptr ptr ptr", null),
+  sys(219, "restart_syscall", "", sysRestartSyscall),
   sys(220, "semtimedop", "ptr ptr ptr ptr ptr ptr", null),
   sys(221, "fadvise64", "fd off size enum:fadvise", sysFadvise64),
-  sys(222, "timer_create", "enum:clock ptr ptr", null),
-  sys(223, "timer_settime", "ptr ptr ptr ptr ptr ptr", null),
-  sys(224, "timer_gettime", "ptr ptr ptr ptr ptr ptr", null),
-  sys(225, "timer_getoverrun", "ptr ptr ptr ptr ptr ptr", null),
-  sys(226, "timer_delete", "ptr ptr ptr ptr ptr ptr", null),
+  sys(222, "timer_create", "enum:clock ptr u32ptr:out", sysTimerCreate),
+  sys(223, "timer_settime", "i32 flags:timer struct:itimerspec:in struct:itimerspec:out", sysTimerSettime),
+  sys(224, "timer_gettime", "i32 struct:itimerspec:out", sysTimerGettime),
+  sys(225, "timer_getoverrun", "i32", sysTimerGetoverrun),
+  sys(226, "timer_delete", "i32", sysTimerDelete),
   sys(227, "clock_settime", "enum:clock struct:timespec:in", sysClockSettime),
   sys(228, "clock_gettime", "enum:clock struct:timespec:out", sysClockGettime),
   sys(229, "clock_getres", "enum:clock struct:timespec:out", sysClockGetres),
@@ -414,11 +419,11 @@ export const syscallRows: readonly SyscallRow[] = [
   sys(280, "utimensat", "dirfd path times flags:at", sysUtimensat),
   sys(281, "epoll_pwait", "fd ptr i32 i32 sigset:in size", null),
   sys(282, "signalfd", "fd sigset:in size", null),
-  sys(283, "timerfd_create", "enum:clock flags:open", null),
+  sys(283, "timerfd_create", "enum:clock flags:open", sysTimerfdCreate),
   sys(284, "eventfd", "u32", sysEventfd),
   sys(285, "fallocate", "fd flags:fallocate off off", sysFallocate),
-  sys(286, "timerfd_settime", "fd i32 struct:itimerspec:in struct:itimerspec:out", null),
-  sys(287, "timerfd_gettime", "fd struct:itimerspec:out", null),
+  sys(286, "timerfd_settime", "fd i32 struct:itimerspec:in struct:itimerspec:out", sysTimerfdSettime),
+  sys(287, "timerfd_gettime", "fd struct:itimerspec:out", sysTimerfdGettime),
   sys(288, "accept4", "fd ptr ptr flags:open", null),
   sys(289, "signalfd4", "fd sigset:in size flags:open", null),
   sys(290, "eventfd2", "u32 flags:open", sysEventfd2),
@@ -428,7 +433,7 @@ export const syscallRows: readonly SyscallRow[] = [
   sys(294, "inotify_init1", "flags:open", null),
   sys(295, "preadv", "fd iov:out:2 i32 off", sysPreadv),
   sys(296, "pwritev", "fd iov:in:2 i32 off", sysPwritev),
-  sys(297, "rt_tgsigqueueinfo", "ptr ptr ptr ptr ptr ptr", null),
+  sys(297, "rt_tgsigqueueinfo", "pid pid sig ptr", sysRtTgsigqueueinfo),
   sys(298, "perf_event_open", "ptr ptr ptr ptr ptr ptr", null),
   sys(299, "recvmmsg", "ptr ptr ptr ptr ptr ptr", null),
   sys(300, "fanotify_init", "ptr ptr ptr ptr ptr ptr", null),

@@ -10,6 +10,7 @@ import { SignalState } from "./signal";
 import type { Path } from "./vfs/dentry";
 import type { FdTable } from "./vfs/fd-table";
 import type { OpenFile } from "./vfs/file";
+import type { PosixTimer } from "./timers";
 import type { Block, WaitQueue } from "./wait";
 
 export const TASK_RUNNING = 0;
@@ -28,6 +29,12 @@ export interface Credentials {
   groups: number[];
 }
 
+/** A call that a signal cut short and restart_syscall goes on with, by the end of its timeout (Linux struct restart_block). */
+export type RestartBlock =
+  | { readonly call: "nanosleep"; readonly deadlineNs: number; readonly remaining: number }
+  | { readonly call: "poll"; readonly fds: number; readonly count: number; readonly deadlineNs: number }
+  | { readonly call: "futex"; readonly address: number; readonly value: number; readonly deadlineNs: number };
+
 export class Task {
   readonly tgid: number;
   pgid: number;
@@ -45,8 +52,16 @@ export class Task {
   progress: unknown = null;
   /** A system call that slept is to be run again from pt_regs before the task goes on. */
   callPending = false;
-  /** Does exit to user mode have work: signals, the end of the task? */
+  /** Does exit to user mode have work: signals, restart codes, the end of the task? */
   exitWork = false;
+  /** Stopped by a signal: only SIGCONT and SIGKILL get it going. */
+  stopped = false;
+  restartBlock: RestartBlock | null = null;
+  /** The last exception of user code that earned a signal, as frames show it; cr2 is signed (Linux thread_struct). */
+  readonly fault = { vector: 0, errorCode: 0, cr2: 0 };
+  /** timer_create's timers by id; ids are not used again. */
+  readonly posixTimers = new Map<number, PosixTimer>();
+  nextTimerId = 0;
   personality = 0;
   nice = 0;
   dumpable = 1;
@@ -91,9 +106,14 @@ export class Task {
     for (const queue of block.queues) queue.add(this);
   }
 
+  /** It sleeps until the host has something for it. */
+  get awaitsHost(): boolean {
+    return this.queues.some(({ byHost }) => byHost);
+  }
+
   /** Makes a sleeping task runnable; a host callback may call it at any time. */
   wakeUp(): void {
-    if (this.state !== TASK_SLEEPING) return;
+    if (this.state !== TASK_SLEEPING || this.stopped) return;
     this.state = TASK_RUNNING;
     for (const queue of this.queues) queue.remove(this);
     this.queues = [];
@@ -101,10 +121,22 @@ export class Task {
     this.kernel.taskWoken();
   }
 
+  /** Stops until resume(). */
+  stop(): void {
+    this.stopped = true;
+    this.state = TASK_SLEEPING;
+    this.deadlineNs = Infinity;
+  }
+
+  resume(): void {
+    this.stopped = false;
+    this.wakeUp();
+  }
+
   /** The end: whatever the current hook does, the task does not return to user mode. */
   die(exitCode: number, exitSignal: number): void {
     if (this.state === TASK_DEAD) return;
-    this.wakeUp();
+    this.resume();
     this.state = TASK_DEAD;
     this.exitCode = exitCode;
     this.exitSignal = exitSignal;

@@ -3,9 +3,9 @@
 
 import {
   VECTOR_AC, VECTOR_BP, VECTOR_BR, VECTOR_DB, VECTOR_DE, VECTOR_GP, VECTOR_MF, VECTOR_NP, VECTOR_OF, VECTOR_PF, VECTOR_SS,
-  VECTOR_TS, VECTOR_UD, VECTOR_XM, PF_FETCH, PF_WRITE,
+  VECTOR_TS, VECTOR_UD, VECTOR_XM, PF_FETCH, PF_PRESENT, PF_USER, PF_WRITE,
 } from "../../kernel/abi/vectors";
-import { CR2, FCW, FSW, MXCSR } from "../../kernel/abi/state";
+import { CR2, DR6, FCW, FSW, MXCSR } from "../../kernel/abi/state";
 import type { Suspend } from "../ring0/hypercall";
 import type { PtRegs } from "../ring0/pt-regs";
 import { exitToUserMode } from "./entry-common";
@@ -15,7 +15,7 @@ import { OutOfMemory } from "./page-cache";
 import type { Task } from "./task";
 import {
   BUS_ADRALN, FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND, FPE_INTDIV, ILL_ILLOPN, SEGV_MAPERR, SIGBUS, SIGFPE,
-  SIGILL, SIGSEGV, SIGTRAP, SI_KERNEL, TRAP_TRACE,
+  SIGILL, SIGSEGV, SIGTRAP, SI_KERNEL, TRAP_BRKPT, TRAP_HWBKPT, TRAP_TRACE,
 } from "./uapi-signal";
 import { TASK_SIZE } from "./uapi-mman";
 
@@ -24,6 +24,8 @@ export function doException(kernel: Kernel, task: Task, regs: PtRegs, vector: nu
   if (vector === VECTOR_PF) pageFault(kernel, task, errorCode);
   else {
     const { signal, code, address } = signalOf(kernel, regs, vector);
+    task.fault.vector = vector;
+    task.fault.errorCode = errorCode;
     kernel.signals.force(task, { signal, code, address });
   }
   return exitToUserMode(kernel, task);
@@ -32,17 +34,22 @@ export function doException(kernel: Kernel, task: Task, regs: PtRegs, vector: nu
 function pageFault(kernel: Kernel, task: Task, errorCode: number): void {
   kernel.pageFaults++;
   const { registers } = kernel.machine;
-  const address = registers.get(CR2);
+  const address = registers.getLinear(CR2);
   let fault: MemoryFault | null;
   try {
-    if (address >= TASK_SIZE) fault = { signal: SIGSEGV, code: SEGV_MAPERR };
+    if (address < 0 || address >= TASK_SIZE) fault = { signal: SIGSEGV, code: SEGV_MAPERR };
     else fault = faultIn(task.mm, address, errorCode & PF_FETCH ? ACCESS_EXEC : errorCode & PF_WRITE ? ACCESS_WRITE : ACCESS_READ);
   } catch (error) {
     if (!(error instanceof OutOfMemory)) throw error;
     kernel.killForMemory(task);
     return;
   }
-  if (fault !== null) kernel.signals.force(task, { signal: fault.signal, code: fault.code, address });
+  if (fault === null) return;
+  task.fault.vector = VECTOR_PF;
+  // Whether there is a page at an address of the kernel's is nobody's business (Linux set_signal_archinfo).
+  task.fault.errorCode = errorCode | PF_USER | (address < 0 || address >= TASK_SIZE ? PF_PRESENT : 0);
+  task.fault.cr2 = address;
+  kernel.signals.force(task, { signal: fault.signal, code: fault.code, address });
 }
 
 function signalOf(kernel: Kernel, regs: PtRegs, vector: number): { signal: number; code: number; address: number } {
@@ -51,7 +58,7 @@ function signalOf(kernel: Kernel, regs: PtRegs, vector: number): { signal: numbe
     case VECTOR_DE:
       return { signal: SIGFPE, code: FPE_INTDIV, address: ip };
     case VECTOR_DB:
-      return { signal: SIGTRAP, code: TRAP_TRACE, address: ip };
+      return { signal: SIGTRAP, code: debugCode(kernel), address: ip };
     case VECTOR_BP:
       return { signal: SIGTRAP, code: SI_KERNEL, address: 0 };
     case VECTOR_UD:
@@ -72,6 +79,19 @@ function signalOf(kernel: Kernel, regs: PtRegs, vector: number): { signal: numbe
       return { signal: SIGSEGV, code: SI_KERNEL, address: 0 };
   }
   throw new Error(`exception ${vector} from user code at 0x${ip.toString(16)}, which no handler of the kernel knows`);
+}
+
+const DR6_RESERVED = 0xffff0ff0;
+const DR_STEP = 0x4000;
+const DR_TRAP_BITS = 0xf;
+
+/** What DR6 says, which is then cleared for the next time. */
+function debugCode(kernel: Kernel): number {
+  const { registers } = kernel.machine;
+  const condition = registers.lo(DR6);
+  registers.setHalves(DR6, DR6_RESERVED, 0);
+  if (condition & DR_STEP) return TRAP_TRACE;
+  return condition & DR_TRAP_BITS ? TRAP_HWBKPT : TRAP_BRKPT;
 }
 
 /** Unmasked exceptions that are flagged: bits 0-5 are IE DE ZE OE UE PE in both control words. */

@@ -49,6 +49,7 @@ export function signalName(signal: number): string {
 
 export const SI_USER = 0;
 export const SI_KERNEL = 0x80;
+export const SI_QUEUE = -1;
 export const SI_TIMER = -2;
 export const SI_TKILL = -6;
 export const ILL_ILLOPN = 2;
@@ -65,6 +66,7 @@ export const BUS_ADRALN = 1;
 export const BUS_ADRERR = 2;
 export const TRAP_BRKPT = 1;
 export const TRAP_TRACE = 2;
+export const TRAP_HWBKPT = 4;
 
 export const SA_NOCLDSTOP = 0x00000001;
 export const SA_NOCLDWAIT = 0x00000002;
@@ -89,3 +91,12 @@ export const SIG_SETMASK = 2;
 export const SS_ONSTACK = 1;
 export const SS_DISABLE = 2;
 export const SS_AUTODISARM = 0x80000000;
+
+/** uc_flags: sigcontext holds SS, and rt_sigreturn takes it as it is. UC_FP_XSTATE (1) comes with XSAVE. */
+export const UC_SIGCONTEXT_SS = 2;
+export const UC_STRICT_RESTORE_SS = 4;
+
+export const SIGEV_SIGNAL = 0;
+export const SIGEV_NONE = 1;
+export const SIGEV_THREAD = 2;
+export const SIGEV_THREAD_ID = 4;

@@ -103,12 +103,17 @@ export class KernelStack {
     registers.u8.set(this.#fpu, FPU_START);
   }
 
+  /** The FPU state of a new program into the CPU: signal handlers begin with it. */
+  resetFpuState(registers: Registers): void {
+    this.resetFpu();
+    registers.u8.set(this.#fpu, FPU_START);
+  }
+
   /** FPU state and segment bases of a new program into the CPU. */
   loadFreshUserState(registers: Registers): void {
-    this.resetFpu();
+    this.resetFpuState(registers);
     this.#bases.fill(0);
     registers.setHalves(FS_BASE, 0, 0);
     registers.setHalves(KERNEL_GS_BASE, 0, 0);
-    registers.u8.set(this.#fpu, FPU_START);
   }
 }

@@ -154,6 +154,7 @@ export class PtRegs {
   set r8(value: number) { this.set(PT_R8, value); }
   get ax(): number { return this.get(PT_AX); }
   set ax(value: number) { this.set(PT_AX, value); }
+  get axSigned(): number { return this.getSigned(PT_AX); }
   get cx(): number { return this.get(PT_CX); }
   set cx(value: number) { this.set(PT_CX, value); }
   get dx(): number { return this.get(PT_DX); }

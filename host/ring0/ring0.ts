@@ -45,6 +45,8 @@ export class Ring0 {
   readonly #freeSlots: number[] = [];
   #nextSlot = 1;
   #current: KernelStack | undefined;
+  /** Instructions that dispatch() may still run. */
+  #left = 0;
   #space: AddressSpace | undefined;
 
   private constructor(machine: Ring0Machine, options: Ring0Options, text: EntryText) {
@@ -215,15 +217,20 @@ export class Ring0 {
   dispatch(hooks: Ring0Hooks, budget: number): number {
     const { machine } = this;
     const words = this.#registers.u32;
-    let left = budget;
-    while (left > 0) {
+    this.#left = budget;
+    while (this.#left > 0) {
       const before = words[RETIRED >>> 2]!;
-      const reason = machine.run(left);
+      const reason = machine.run(this.#left);
       if (reason !== EXIT_HYPERCALL) return reason;
-      left -= (words[RETIRED >>> 2]! - before) >>> 0;
+      this.#left -= (words[RETIRED >>> 2]! - before) >>> 0;
       if (this.hypercall(hooks) === SUSPEND) return DISPATCH_SUSPENDED;
     }
     return EXIT_BUDGET;
+  }
+
+  /** For hooks: dispatch() is to come back after at most `instructions` more. */
+  shortenBudget(instructions: number): void {
+    this.#left = Math.min(this.#left, instructions);
   }
 
   /** Serves the hypercall that run() has just returned with. For callers that drive the machine themselves (trace). */

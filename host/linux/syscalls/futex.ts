@@ -1,8 +1,8 @@
 // futex (Linux kernel/futex): with one thread a wait that nobody can wake ends by its timeout, by a signal, or never.
 
-import { EAGAIN, EINVAL, ENOSYS, ETIMEDOUT } from "../errno";
+import { EAGAIN, EINVAL, ENOSYS, ERESTART_RESTARTBLOCK, ETIMEDOUT } from "../errno";
 import type { Task } from "../task";
-import { WaitQueue, block, type Block } from "../wait";
+import { NO_QUEUE, block, type Block } from "../wait";
 
 const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
@@ -55,21 +55,31 @@ export function sysFutex(
 
 function wait(task: Task, address: number, value: number, timeout: number, absolute: boolean, realtime: boolean): number | Block {
   const { clock } = task.kernel;
-  const { progress } = task;
-  if (isSleeping(progress)) {
-    return clock.monotonicNs() >= progress.deadlineNs ? -ETIMEDOUT : block(new WaitQueue(), progress.deadlineNs);
-  }
+  if (isSleeping(task.progress)) return sleep(task, address, value, task.progress.deadlineNs);
   let deadlineNs = Infinity;
   if (timeout !== 0) {
     const ns = task.mm.getTimespecNs(timeout);
     if (!absolute) deadlineNs = clock.monotonicNs() + ns;
     else deadlineNs = realtime ? clock.monotonicOfRealtime(task.mm.getI64(timeout), task.mm.getI64(timeout + 8)) : ns;
   }
+  return waitUntil(task, address, value, deadlineNs);
+}
+
+/** FUTEX_WAIT with its timeout made absolute, as restart_syscall goes on with it too. */
+export function waitUntil(task: Task, address: number, value: number, deadlineNs: number): number | Block {
+  if (isSleeping(task.progress)) return sleep(task, address, value, task.progress.deadlineNs);
   if (task.mm.getU32(address) !== value) return -EAGAIN;
   if (deadlineNs === Infinity) task.kernel.noticeOnce("futex: the only thread waits for another one to wake it: a deadlock of the guest");
+  return sleep(task, address, value, deadlineNs);
+}
+
+function sleep(task: Task, address: number, value: number, deadlineNs: number): number | Block {
+  if (task.kernel.clock.monotonicNs() >= deadlineNs) return -ETIMEDOUT;
   const sleeping: Sleeping = { deadlineNs };
   task.progress = sleeping;
-  return clock.monotonicNs() >= deadlineNs ? -ETIMEDOUT : block(new WaitQueue(), deadlineNs);
+  if (deadlineNs === Infinity) return block(NO_QUEUE);
+  task.restartBlock = { call: "futex", address, value, deadlineNs };
+  return block(NO_QUEUE, deadlineNs, -ERESTART_RESTARTBLOCK);
 }
 
 /** The only task is awake, since it asks. */

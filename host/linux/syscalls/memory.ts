@@ -1,7 +1,7 @@
 // mmap and its relatives: argument checks in Linux's order, then mm.ts (Linux mm/mmap.c, mprotect.c, mremap.c, madvise.c).
 
 import {
-  EACCES, EEXIST, EFAULT, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM, Errno,
+  EACCES, EEXIST, EFAULT, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM, ERESTARTNOINTR, Errno,
 } from "../errno";
 import { RLIMIT_MEMLOCK } from "../limits";
 import type { MappingRequest, Mm } from "../mm";
@@ -17,7 +17,7 @@ import {
 } from "../uapi-mman";
 import type { OpenFile } from "../vfs/file";
 import type { Vma } from "../vma";
-import { type Block, WaitQueue, block } from "../wait";
+import { type Block, NO_QUEUE, block } from "../wait";
 
 const PROT_RWX = PROT_READ | PROT_WRITE | PROT_EXEC;
 /** MAP_32BIT allocates below 2 GiB from here down. */
@@ -262,7 +262,7 @@ export function sysMincore(task: Task, start: number, length: number, vector: nu
   }
   if (to === pages) return 0;
   task.progress = to;
-  return block(new WaitQueue(), task.kernel.clock.monotonicNs());
+  return block(NO_QUEUE, task.kernel.clock.monotonicNs(), -ERESTARTNOINTR);
 }
 
 function isInCore(mm: Mm, address: number): boolean {

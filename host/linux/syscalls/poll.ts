@@ -2,10 +2,10 @@
 // Entered from entry-common.ts by syscall-table.ts. The deadline of a relative timeout is fixed in the first run and kept
 // in task.progress.
 
-import { EBADF, EINVAL, Errno } from "../errno";
+import { EBADF, EINTR, EINVAL, ERESTARTNOHAND, ERESTART_RESTARTBLOCK, Errno, UserFault } from "../errno";
 import type { Task } from "../task";
 import { POLLERR, POLLEX_SET, POLLHUP, POLLIN_SET, POLLNVAL, POLLOUT_SET, SIZEOF_POLLFD } from "../uapi-poll";
-import { type Block, type WaitQueue, block } from "../wait";
+import { Block, type WaitQueue, block } from "../wait";
 import { openFilesLimit } from "./open";
 
 type Result = number | Block;
@@ -19,30 +19,76 @@ function deadlineOf(task: Task, timeoutNs: number): number {
 function wait(task: Task, queues: WaitQueue[], deadlineNs: number): Result {
   if (task.kernel.clock.monotonicNs() >= deadlineNs) return 0;
   task.progress = { deadlineNs };
-  return block(queues, deadlineNs);
+  return block(queues, deadlineNs, -ERESTARTNOHAND);
 }
 
 export function sysPoll(task: Task, fds: number, count: number, timeoutMs: number): Result {
-  return poll(task, fds, count, timeoutMs < 0 ? Infinity : timeoutMs * 1e6, 0);
+  return pollUntil(task, fds, count, deadlineOf(task, timeoutMs < 0 ? Infinity : timeoutMs * 1e6));
+}
+
+/** poll with its timeout made absolute, as restart_syscall goes on with it too. */
+export function pollUntil(task: Task, fds: number, count: number, deadlineNs: number): Result {
+  const result = poll(task, fds, count, deadlineNs);
+  if (typeof result === "number") return result;
+  task.restartBlock = { call: "poll", fds, count, deadlineNs };
+  return result.interruptedWith(-ERESTART_RESTARTBLOCK);
+}
+
+/** A timeout in user memory: where, how long, and how what is left of it is stored. */
+interface Timeout {
+  address: number;
+  ns: number;
+  unit: "timeval" | "timespec";
+}
+
+function fetchTimespec(task: Task, address: number): Timeout {
+  return { address, ns: address === 0 ? Infinity : task.mm.getTimespecNs(address), unit: "timespec" };
+}
+
+/**
+ * What ppoll, pselect6 and select have around their wait (Linux set_user_sigmask, poll_select_finish): the call's own signal
+ * mask, which stays in force when a signal cuts it short, until that one's handler has the old mask in its frame; and
+ * what is left of the timeout, stored back.
+ * @param mask address of the mask, or 0
+ */
+function withMask(task: Task, mask: number, timeout: Timeout, body: (deadlineNs: number) => Result): Result {
+  const { signals, clock } = task.kernel;
+  if (mask !== 0 && task.progress === null) signals.setTemporaryMask(task, task.mm.getBig(mask));
+  const deadlineNs = deadlineOf(task, timeout.ns);
+  let result: Result;
+  try {
+    result = body(deadlineNs);
+  } catch (error) {
+    signals.restoreMask(task);
+    throw error;
+  }
+  if (result instanceof Block) {
+    if (!signals.hasDeliverable(task)) return result;
+    result = result.interrupted;
+  }
+  if (result !== -ERESTARTNOHAND) signals.restoreMask(task);
+  if (timeout.address === 0 || timeout.ns === 0) return result;
+  const left = Math.max(0, deadlineNs - clock.monotonicNs());
+  try {
+    task.mm.putTimespec(timeout.address, Math.floor(left / 1e9), Math.floor((left % 1e9) / (timeout.unit === "timeval" ? 1000 : 1)));
+  } catch (error) {
+    // A timeout in read-only memory stays as it is; but then the call cannot be run again for the rest of it.
+    if (!(error instanceof UserFault)) throw error;
+    if (result === -ERESTARTNOHAND) return -EINTR;
+  }
+  return result;
 }
 
 export function sysPpoll(task: Task, fds: number, count: number, timeout: number, mask: number, maskSize: number): Result {
-  const timeoutNs = timeout === 0 ? Infinity : task.mm.getTimespecNs(timeout);
+  const fetched = fetchTimespec(task, timeout);
   if (mask !== 0 && maskSize !== 8) throw new Errno(EINVAL);
-  checkMask(task, mask);
-  return poll(task, fds, count, timeoutNs, timeout);
+  return withMask(task, mask, fetched, (deadlineNs) => poll(task, fds, count, deadlineNs));
 }
 
-/** What the call's signal mask would let in while it sleeps can only matter once handlers are delivered: checked, not used. */
-function checkMask(task: Task, mask: number): void {
-  if (mask !== 0) task.mm.getBig(mask);
-}
-
-function poll(task: Task, fds: number, count: number, timeoutNs: number, remaining: number): Result {
+function poll(task: Task, fds: number, count: number, deadlineNs: number): Result {
   if (count > openFilesLimit(task)) throw new Errno(EINVAL);
   const bytes = task.mm.copyFromUser(fds, count * SIZEOF_POLLFD);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const deadlineNs = deadlineOf(task, timeoutNs);
   const queues: WaitQueue[] = [];
   let ready = 0;
   for (let i = 0; i < count; i++) {
@@ -68,51 +114,32 @@ function poll(task: Task, fds: number, count: number, timeoutNs: number, remaini
     const at = i * SIZEOF_POLLFD + 6;
     task.mm.copyToUser(fds + at, bytes.subarray(at, at + 2));
   }
-  putRemaining(task, remaining, deadlineNs);
   return ready;
 }
 
-/** ppoll and pselect6 write back how much of the timeout was left. */
-function putRemaining(task: Task, address: number, deadlineNs: number): void {
-  if (address === 0) return;
-  const left = Math.max(0, deadlineNs - task.kernel.clock.monotonicNs());
-  task.mm.putTimespec(address, Math.floor(left / 1e9), Math.floor(left % 1e9));
-}
-
 export function sysSelect(task: Task, count: number, reads: number, writes: number, excepts: number, timeout: number): Result {
-  let timeoutNs = Infinity;
+  let ns = Infinity;
   if (timeout !== 0) {
     const sec = task.mm.getI64(timeout);
     const usec = task.mm.getI64(timeout + 8);
     if (sec < 0 || usec < 0) throw new Errno(EINVAL);
-    timeoutNs = sec * 1e9 + usec * 1e3;
+    ns = sec * 1e9 + usec * 1e3;
   }
-  const { result, deadlineNs } = select(task, count, reads, writes, excepts, timeoutNs);
-  if (typeof result === "number" && timeout !== 0) {
-    const left = Math.max(0, deadlineNs - task.kernel.clock.monotonicNs());
-    task.mm.putU64(timeout, Math.floor(left / 1e9));
-    task.mm.putU64(timeout + 8, Math.floor((left % 1e9) / 1e3));
-  }
-  return result;
+  return withMask(task, 0, { address: timeout, ns, unit: "timeval" }, (deadlineNs) => select(task, count, reads, writes, excepts, deadlineNs));
 }
 
 /** The sixth argument points to { const sigset_t *mask; size_t size }. */
 export function sysPselect6(
   task: Task, count: number, reads: number, writes: number, excepts: number, timeout: number, maskPair: number,
 ): Result {
-  const timeoutNs = timeout === 0 ? Infinity : task.mm.getTimespecNs(timeout);
+  const fetched = fetchTimespec(task, timeout);
   const mask = maskPair === 0 ? 0 : task.mm.getU64(maskPair);
   if (mask !== 0 && task.mm.getU64(maskPair + 8) !== 8) throw new Errno(EINVAL);
-  checkMask(task, mask);
-  const { result, deadlineNs } = select(task, count, reads, writes, excepts, timeoutNs);
-  if (typeof result === "number") putRemaining(task, timeout, deadlineNs);
-  return result;
+  return withMask(task, mask, fetched, (deadlineNs) => select(task, count, reads, writes, excepts, deadlineNs));
 }
 
 //   fd_set: one bit per descriptor in u64 words, as many as `count` needs
-function select(
-  task: Task, rawCount: number, reads: number, writes: number, excepts: number, timeoutNs: number,
-): { result: Result; deadlineNs: number } {
+function select(task: Task, rawCount: number, reads: number, writes: number, excepts: number, deadlineNs: number): Result {
   if (rawCount < 0) throw new Errno(EINVAL);
   const count = Math.min(rawCount, highestDescriptor(task) + 1);
   const size = Math.ceil(count / 64) * 8;
@@ -120,7 +147,6 @@ function select(
   const wanted = addresses.map((address) => (address === 0 ? null : task.mm.copyFromUser(address, size)));
   const found = wanted.map((set) => (set === null ? null : new Uint8Array(size)));
   const masks = [POLLIN_SET, POLLOUT_SET, POLLEX_SET];
-  const deadlineNs = deadlineOf(task, timeoutNs);
   const queues: WaitQueue[] = [];
   let ready = 0;
   for (let fd = 0; fd < count; fd++) {
@@ -139,12 +165,12 @@ function select(
   }
   if (ready === 0) {
     const result = wait(task, queues, deadlineNs);
-    if (typeof result !== "number") return { result, deadlineNs };
+    if (typeof result !== "number") return result;
   }
   addresses.forEach((address, i) => {
     if (found[i] !== null) task.mm.copyToUser(address, found[i]!);
   });
-  return { result: ready, deadlineNs };
+  return ready;
 }
 
 /** Bits past the table are not looked at (Linux clamps to max_fds, which grows by 64). */

@@ -80,7 +80,7 @@ function writeFrom(task: Task, file: OpenFile, segments: readonly Segment[], off
   }
   if (result instanceof Block) {
     task.progress = { done: from.done };
-    return result;
+    return from.done > 0 ? result.interruptedWith(from.done) : result;
   }
   if (result < 0) return before > 0 ? before : result;
   if (offset === null && file.seekable && result > 0) file.position = position + result;
@@ -195,6 +195,7 @@ function transfer(task: Task, input: OpenFile, at: number, output: OpenFile, to:
       sent += from.done;
       if (to === null && output.seekable) output.position += from.done;
       task.progress = { done: sent };
+      if (sent > 0 && task.kernel.signals.hasDeliverable(task)) break;
       return result;
     }
     if (result < 0) return sent > 0 ? sent : result;

@@ -1,16 +1,19 @@
 // Signal calls: dispositions, masks, the alternate stack, sending (Linux kernel/signal.c). Delivery is ../signal.ts.
 
-import { EAGAIN, EINTR, EINVAL, ENOMEM, EPERM, ESRCH, Errno } from "../errno";
-import { type SignalAction, signalBit } from "../signal";
+import { EAGAIN, EINTR, EINVAL, EPERM, ERESTARTNOHAND, ESRCH, Errno } from "../errno";
+import { siginfoBytes, siginfoFromUser } from "../siginfo";
+import { type SignalAction, type SignalInfo, signalBit } from "../signal";
+import { restoreRtFrame } from "../signal-frame";
+import { SIZEOF_STACK_T, alternateStackBytes, setAlternateStack } from "../signal-stack";
 import type { Task } from "../task";
 import {
-  NSIG, SA_UNSUPPORTED, SIGKILL, SIGSEGV, SIGSTOP, SIG_BLOCK, SIG_IGN, SIG_SETMASK, SIG_UNBLOCK, SI_KERNEL, SI_TKILL, SI_USER,
-  SS_AUTODISARM, SS_DISABLE, SS_ONSTACK, UAPI_SA_FLAGS,
+  NSIG, SA_UNSUPPORTED, SIGKILL, SIGSEGV, SIGSTOP, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SI_KERNEL, SI_TKILL, SI_USER, UAPI_SA_FLAGS,
 } from "../uapi-signal";
-import { type Block, WaitQueue, block } from "../wait";
+import { type Block, NO_QUEUE, block } from "../wait";
 
 /** sigset_t of the kernel: 64 signals. */
 const SIGSET_SIZE = 8;
+const UNBLOCKABLE = signalBit(SIGKILL) | signalBit(SIGSTOP);
 
 function fetchAction(task: Task, address: number): SignalAction {
   const { mm } = task;
@@ -18,7 +21,7 @@ function fetchAction(task: Task, address: number): SignalAction {
     handler: mm.getU64(address),
     flags: mm.getU32(address + 8) & UAPI_SA_FLAGS & ~SA_UNSUPPORTED,
     restorer: mm.getU64(address + 16),
-    mask: mm.getBig(address + 24) & ~(signalBit(SIGKILL) | signalBit(SIGSTOP)),
+    mask: mm.getBig(address + 24) & ~UNBLOCKABLE,
   };
 }
 
@@ -38,7 +41,7 @@ export function sysRtSigaction(task: Task, signal: number, action: number, old: 
   if (wanted !== null) {
     task.signals.setAction(signal, wanted);
     // POSIX: a pending signal that becomes ignored is forgotten.
-    if (wanted.handler === SIG_IGN) task.signals.pending.delete(signal);
+    if (task.signals.isIgnored(signal)) task.signals.flush(signalBit(signal));
   }
   if (old !== 0) storeAction(task, old, before);
   return 0;
@@ -46,15 +49,15 @@ export function sysRtSigaction(task: Task, signal: number, action: number, old: 
 
 export function sysRtSigprocmask(task: Task, how: number, set: number, old: number, size: number): number {
   if (size !== SIGSET_SIZE) return -EINVAL;
-  const { signals, mm } = task;
-  const before = signals.blocked;
+  const { mm } = task;
+  const { signals } = task.kernel;
+  const before = task.signals.blocked;
   if (set !== 0) {
     const mask = mm.getBig(set);
-    if (how === SIG_BLOCK) signals.setBlocked(before | mask);
-    else if (how === SIG_UNBLOCK) signals.setBlocked(before & ~mask);
-    else if (how === SIG_SETMASK) signals.setBlocked(mask);
+    if (how === SIG_BLOCK) signals.setBlocked(task, before | mask);
+    else if (how === SIG_UNBLOCK) signals.setBlocked(task, before & ~mask);
+    else if (how === SIG_SETMASK) signals.setBlocked(task, mask);
     else return -EINVAL;
-    if (task.kernel.signals.hasDeliverable(task)) task.exitWork = true;
   }
   if (old !== 0) mm.putBig(old, before);
   return 0;
@@ -69,26 +72,16 @@ export function sysRtSigpending(task: Task, set: number, size: number): number {
   return 0;
 }
 
-//   stack_t, 24 bytes: u64 sp, i32 flags, 4 bytes, u64 size
 export function sysSigaltstack(task: Task, address: number, old: number): number {
-  const { mm, signals } = task;
-  const before = { ...signals.alternateStack };
+  const { mm } = task;
+  const { sp } = task.regs;
+  const before = alternateStackBytes(task, sp);
   if (address !== 0) {
-    const sp = mm.getU64(address);
-    const flags = mm.getU32(address + 8);
-    const size = mm.getU64(address + 16);
-    const mode = (flags & ~SS_AUTODISARM) >>> 0;
-    if (mode !== 0 && mode !== SS_ONSTACK && mode !== SS_DISABLE) return -EINVAL;
-    if (mode !== SS_DISABLE && size < 2048) return -ENOMEM; // MINSIGSTKSZ
-    signals.alternateStack = mode === SS_DISABLE ? { sp: 0, size: 0, flags } : { sp, size, flags };
+    const wanted = mm.copyFromUser(address, SIZEOF_STACK_T);
+    const result = setAlternateStack(task, new DataView(wanted.buffer, wanted.byteOffset, SIZEOF_STACK_T), sp);
+    if (result < 0) return result;
   }
-  if (old !== 0) {
-    const bytes = new Uint8Array(24);
-    mm.copyToUser(old, bytes);
-    mm.putU64(old, before.sp);
-    mm.putU32(old + 8, before.size === 0 ? (before.flags & SS_AUTODISARM) | SS_DISABLE : (before.flags & SS_AUTODISARM) >>> 0);
-    mm.putU64(old + 16, before.size);
-  }
+  if (old !== 0) mm.copyToUser(old, before);
   return 0;
 }
 
@@ -134,53 +127,72 @@ function send(task: Task, target: Task | undefined, signal: number): number {
   if (target === undefined) return -ESRCH;
   if (signal < 0 || signal > NSIG) return -EINVAL;
   if (!mayKill(task, target)) return -EPERM;
-  if (signal !== 0) task.kernel.signals.raise(target, signal, { code: SI_TKILL, pid: task.pid, uid: task.creds.uid });
+  if (signal !== 0) task.kernel.signals.raise(target, signal, { code: SI_TKILL, pid: task.pid, uid: task.creds.uid }, true);
   return 0;
 }
 
-/** Until a signal ends it, and that ends the guest as yet. */
-export function sysPause(task: Task): number | Block {
-  return task.kernel.signals.hasDeliverable(task) ? -EINTR : block(new WaitQueue());
+/** A siginfo that claims to come from kill, or from the kernel, may only go to the sender's own process. */
+function fetchSiginfo(task: Task, address: number, signal: number, pid: number): SignalInfo {
+  const info = siginfoFromUser(task.mm, address, signal);
+  if ((info.code >= 0 || info.code === SI_TKILL) && pid !== task.pid) throw new Errno(EPERM);
+  return info;
+}
+
+function queue(task: Task, target: Task | undefined, signal: number, info: SignalInfo, toTask: boolean): number {
+  if (target === undefined) return -ESRCH;
+  if (signal < 0 || signal > NSIG) return -EINVAL;
+  if (info.code === SI_USER && !mayKill(task, target)) return -EPERM;
+  if (signal === 0) return 0;
+  return task.kernel.signals.raise(target, signal, info, toTask) === "too many" ? -EAGAIN : 0;
+}
+
+export function sysRtSigqueueinfo(task: Task, pid: number, signal: number, address: number): number {
+  const info = fetchSiginfo(task, address, signal, pid);
+  const target = [...task.kernel.tasks.values()].find(({ tgid }) => tgid === pid);
+  return queue(task, target, signal, info, false);
+}
+
+export function sysRtTgsigqueueinfo(task: Task, tgid: number, tid: number, signal: number, address: number): number {
+  const info = fetchSiginfo(task, address, signal, tid);
+  if (tid <= 0 || tgid <= 0) return -EINVAL;
+  const target = task.kernel.tasks.get(tid);
+  return queue(task, target?.tgid === tgid ? target : undefined, signal, info, true);
+}
+
+/** Until a signal has run a handler, or ended the guest. */
+export function sysPause(): Block {
+  return block(NO_QUEUE, Infinity, -ERESTARTNOHAND);
 }
 
 export function sysRtSigsuspend(task: Task, set: number, size: number): number | Block {
   if (size !== SIGSET_SIZE) return -EINVAL;
-  task.signals.setBlocked(task.mm.getBig(set));
-  if (!task.kernel.signals.hasDeliverable(task)) return block(task.signals.arrived);
-  task.exitWork = true;
-  return -EINTR;
+  // In force until the handler's frame has taken up the old one; run again after a wake-up, it has been set already.
+  if (task.progress === null) task.kernel.signals.setTemporaryMask(task, task.mm.getBig(set));
+  task.progress = "waiting";
+  return block(NO_QUEUE, Infinity, -ERESTARTNOHAND);
 }
 
-export function sysRtSigtimedwait(task: Task, set: number, info: number, timeout: number, size: number): number | Block {
+export function sysRtSigtimedwait(task: Task, set: number, address: number, timeout: number, size: number): number | Block {
   if (size !== SIGSET_SIZE) return -EINVAL;
-  const { mm, signals } = task;
-  const wanted = mm.getBig(set);
+  const { mm, kernel } = task;
+  const wanted = mm.getBig(set) & ~UNBLOCKABLE;
   let deadline = Infinity;
   if (typeof task.progress === "number") deadline = task.progress;
-  else if (timeout !== 0) deadline = task.kernel.clock.monotonicNs() + mm.getTimespecNs(timeout);
+  else if (timeout !== 0) deadline = kernel.clock.monotonicNs() + mm.getTimespecNs(timeout);
   task.progress = deadline;
-  for (const [signal, pending] of signals.pending) {
-    if ((wanted & signalBit(signal)) === 0n) continue;
-    signals.pending.delete(signal);
-    if (info !== 0) putSiginfo(task, info, pending);
-    return signal;
+  const info = kernel.signals.dequeue(task, ~wanted);
+  if (info !== undefined) {
+    if (address !== 0) mm.copyToUser(address, siginfoBytes(info));
+    return info.signal;
   }
-  return task.kernel.clock.monotonicNs() >= deadline ? -EAGAIN : block(signals.arrived, deadline);
+  return kernel.clock.monotonicNs() >= deadline ? -EAGAIN : block(task.signals.arrived, deadline, -EINTR);
 }
 
-//   siginfo_t, 128 bytes: i32 signo, errno, code, 4 bytes; then pid, uid of the sender, or the address of a fault
-function putSiginfo(task: Task, address: number, info: { signal: number; code: number; pid?: number; uid?: number }): void {
-  const bytes = new Uint8Array(128);
-  const view = new DataView(bytes.buffer);
-  view.setInt32(0, info.signal, true);
-  view.setInt32(8, info.code, true);
-  view.setInt32(16, info.pid ?? 0, true);
-  view.setUint32(20, info.uid ?? 0, true);
-  task.mm.copyToUser(address, bytes);
-}
-
-/** There is never a frame to return to: no handler has run. What Linux does with a bad frame is SIGSEGV. */
+/** Answers the RAX that the interrupted code had; with a bad frame the task gets SIGSEGV. */
 export function sysRtSigreturn(task: Task): number {
-  task.kernel.signals.force(task, { signal: SIGSEGV, code: SI_KERNEL, address: 0 });
+  const { regs } = task;
+  if (restoreRtFrame(task, regs)) return regs.axSigned;
+  regs.ax = 0;
+  task.kernel.signals.force(task, { signal: SIGSEGV, code: SI_KERNEL });
   return 0;
 }

@@ -3,7 +3,7 @@
 import { EFAULT, EINVAL, EPERM, Errno } from "../errno";
 import type { Task } from "../task";
 import { latin1 } from "../uaccess";
-import { type Block, WaitQueue, block } from "../wait";
+import { type Block, NO_QUEUE, block } from "../wait";
 
 //   struct new_utsname: six fields of 65 bytes, zero-terminated
 const UTS_FIELD = 65;
@@ -74,7 +74,7 @@ export function sysGetrandom(task: Task, address: number, count: number, flags: 
   while (done < wanted) {
     if (done >= pause) {
       task.progress = done;
-      return block(new WaitQueue(), task.kernel.clock.monotonicNs());
+      return block(NO_QUEUE, task.kernel.clock.monotonicNs(), done);
     }
     const piece = Math.min(PIECE, wanted - done);
     try {

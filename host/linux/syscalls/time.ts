@@ -1,13 +1,14 @@
 // Clocks, sleeps and interval timers (Linux kernel/time/posix-timers.c, hrtimer.c, itimer.c).
 
-import { EINVAL, EOPNOTSUPP, EPERM, Errno } from "../errno";
+import { EINVAL, EOPNOTSUPP, EPERM, ERESTARTNOHAND, ERESTART_RESTARTBLOCK, Errno } from "../errno";
 import {
   CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID,
   CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI, CLOCK_THREAD_CPUTIME_ID, TICK_NS, timespec,
 } from "../clock";
 import type { Task } from "../task";
 import type { Timespec } from "../uapi-stat";
-import { type Block, WaitQueue, block } from "../wait";
+import { ITIMER_PROF, ITIMER_REAL, type TimerSetting } from "../timers";
+import { type Block, NO_QUEUE, block } from "../wait";
 
 const TIMER_ABSTIME = 1;
 const USER_HZ = 100;
@@ -44,6 +45,7 @@ export function sysClockSettime(task: Task, clock: number, address: number): num
   if (sec < 0 || nsec < 0 || nsec > 999_999_999 || sec > SECONDS_MAX) return -EINVAL;
   if (task.creds.euid !== 0) return -EPERM;
   task.kernel.clock.setRealtime({ sec, nsec });
+  task.kernel.timers.clockWasSet();
   return 0;
 }
 
@@ -61,6 +63,7 @@ export function sysSettimeofday(task: Task, time: number, zone: number): number 
   if (sec < 0 || usec < 0 || usec > 999_999 || sec > SECONDS_MAX) return -EINVAL;
   if (task.creds.euid !== 0) return -EPERM;
   task.kernel.clock.setRealtime({ sec, nsec: usec * 1000 });
+  task.kernel.timers.clockWasSet();
   return 0;
 }
 
@@ -81,15 +84,25 @@ export function sysTimes(task: Task, address: number): number {
   return Math.floor((clock.monotonicNs() * USER_HZ) / 1e9);
 }
 
-/** Sleeps until `deadlineNs`; a signal that arrives is fatal as yet, so nothing is ever left over to report. */
-function sleepUntil(task: Task, deadlineNs: number): number | Block {
+/** Sleeps until `deadlineNs`. `remaining`: where a signal leaves what was left, unless it is 0. */
+export function sleepUntil(task: Task, deadlineNs: number, remaining: number): number | Block {
+  const left = deadlineNs - task.kernel.clock.monotonicNs();
   task.progress = deadlineNs;
-  return task.kernel.clock.monotonicNs() >= deadlineNs ? 0 : block(new WaitQueue(), deadlineNs);
+  if (left <= 0) return 0;
+  if (!task.kernel.signals.hasDeliverable(task)) return block(NO_QUEUE, deadlineNs);
+  task.restartBlock = { call: "nanosleep", deadlineNs, remaining };
+  if (remaining !== 0) task.mm.putTimespec(remaining, Math.floor(left / 1e9), Math.floor(left % 1e9));
+  return -ERESTART_RESTARTBLOCK;
 }
 
-export function sysNanosleep(task: Task, request: number, _remaining: number): number | Block {
-  if (typeof task.progress === "number") return sleepUntil(task, task.progress);
-  return sleepUntil(task, task.kernel.clock.monotonicNs() + task.mm.getTimespecNs(request));
+/** An absolute sleep goes by the same arguments when it is run again: there is nothing to remember. */
+function sleepUntilAbsolute(task: Task, deadlineNs: number): number | Block {
+  return task.kernel.clock.monotonicNs() >= deadlineNs ? 0 : block(NO_QUEUE, deadlineNs, -ERESTARTNOHAND);
+}
+
+export function sysNanosleep(task: Task, request: number, remaining: number): number | Block {
+  if (typeof task.progress === "number") return sleepUntil(task, task.progress, remaining);
+  return sleepUntil(task, task.kernel.clock.monotonicNs() + task.mm.getTimespecNs(request), remaining);
 }
 
 const sleepable = new Set([
@@ -97,25 +110,22 @@ const sleepable = new Set([
 ]);
 const withoutSleep = new Set([CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE]);
 
-export function sysClockNanosleep(task: Task, clock: number, flags: number, request: number, _remaining: number): number | Block {
+export function sysClockNanosleep(task: Task, clock: number, flags: number, request: number, remaining: number): number | Block {
   if (withoutSleep.has(clock)) return -EOPNOTSUPP;
   if (clock === CLOCK_THREAD_CPUTIME_ID || !sleepable.has(clock)) return -EINVAL;
-  if (typeof task.progress === "number") return sleepUntil(task, task.progress);
+  if (typeof task.progress === "number") return sleepUntil(task, task.progress, remaining);
   const wanted = task.mm.getTimespecNs(request);
   const kernelClock = task.kernel.clock;
   // A CPU clock stands still while its only thread sleeps: relative to it, any sleep is for ever.
-  if (clock === CLOCK_PROCESS_CPUTIME_ID) return wanted === 0 ? 0 : block(new WaitQueue());
-  if ((flags & TIMER_ABSTIME) === 0) return sleepUntil(task, kernelClock.monotonicNs() + wanted);
-  if (clock === CLOCK_MONOTONIC || clock === CLOCK_BOOTTIME || clock === CLOCK_BOOTTIME_ALARM) return sleepUntil(task, wanted);
+  if (clock === CLOCK_PROCESS_CPUTIME_ID) return wanted === 0 ? 0 : block(NO_QUEUE, Infinity, -ERESTARTNOHAND);
+  if ((flags & TIMER_ABSTIME) === 0) return sleepUntil(task, kernelClock.monotonicNs() + wanted, remaining);
+  if (clock === CLOCK_MONOTONIC || clock === CLOCK_BOOTTIME || clock === CLOCK_BOOTTIME_ALARM) return sleepUntilAbsolute(task, wanted);
   const sec = task.mm.getI64(request);
-  return sleepUntil(task, kernelClock.monotonicOfRealtime(sec, task.mm.getI64(request + 8)));
+  return sleepUntilAbsolute(task, kernelClock.monotonicOfRealtime(sec, task.mm.getI64(request + 8)));
 }
 
-const ITIMER_REAL = 0;
-const ITIMER_PROF = 2;
-
 //   struct itimerval: timeval interval, timeval value, 8 + 8 bytes each
-function putItimerval(task: Task, address: number, left: { valueNs: number; intervalNs: number }): void {
+function putItimerval(task: Task, address: number, left: TimerSetting): void {
   const put = (at: number, ns: number): void => {
     const { sec, nsec } = timespec(ns);
     task.mm.putTimespec(at, sec, Math.floor(nsec / 1000));
@@ -133,7 +143,7 @@ function getTimevalNs(task: Task, address: number): number {
 
 export function sysGetitimer(task: Task, which: number, address: number): number {
   if (which < ITIMER_REAL || which > ITIMER_PROF) return -EINVAL;
-  putItimerval(task, address, which === ITIMER_REAL ? task.kernel.timers.get(task) : { valueNs: 0, intervalNs: 0 });
+  putItimerval(task, address, task.kernel.timers.intervalTimer(task, which).get());
   return 0;
 }
 
@@ -141,17 +151,17 @@ export function sysSetitimer(task: Task, which: number, value: number, old: numb
   if (which < ITIMER_REAL || which > ITIMER_PROF) return -EINVAL;
   const intervalNs = value === 0 ? 0 : getTimevalNs(task, value);
   const valueNs = value === 0 ? 0 : getTimevalNs(task, value + 16);
-  if (which !== ITIMER_REAL && valueNs !== 0) {
-    task.kernel.noticeOnce("setitimer: only ITIMER_REAL is built, -EINVAL");
-    return -EINVAL;
-  }
-  const before = which === ITIMER_REAL ? task.kernel.timers.set(task, valueNs, intervalNs) : { valueNs: 0, intervalNs: 0 };
+  const timer = task.kernel.timers.intervalTimer(task, which);
+  const before = timer.get();
+  timer.set({ valueNs, intervalNs });
   if (old !== 0) putItimerval(task, old, before);
   return 0;
 }
 
 /** Answers the seconds that were left, rounded to the nearest but never to zero. */
 export function sysAlarm(task: Task, seconds: number): number {
-  const { valueNs } = task.kernel.timers.set(task, seconds * 1e9, 0);
+  const timer = task.kernel.timers.intervalTimer(task, ITIMER_REAL);
+  const { valueNs } = timer.get();
+  timer.set({ valueNs: seconds * 1e9, intervalNs: 0 });
   return valueNs === 0 ? 0 : Math.max(1, Math.round(valueNs / 1e9));
 }

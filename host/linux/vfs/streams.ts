@@ -41,7 +41,7 @@ const nothing = new Uint8Array(0);
 
 /** The reading side: at most one piece that the stream gave and the guest has not taken. */
 export class HostInput {
-  readonly queue = new WaitQueue();
+  readonly queue = new WaitQueue(true);
   private pending: Uint8Array = nothing;
   private ended = false;
 
@@ -83,7 +83,7 @@ export class HostInput {
 
 /** The writing side. */
 export class HostOutput {
-  readonly queue = new WaitQueue();
+  readonly queue = new WaitQueue(true);
   private readonly piece = new Uint8Array(PIECE);
   private full = false;
   private broken = false;

@@ -48,7 +48,9 @@ export function rig(options: Partial<VfsOptions> = {}, uid = 0) {
     vfs: new Vfs({ now: () => ({ sec: seconds++, nsec: 5 }), ...options }),
     clock: { monotonicNs: () => monotonic },
     rng: { bytes: (n: number) => new Uint8Array(n).fill(7) },
-    signals: { raise: (_task: Task, signal: number) => signals.push(signal) },
+    signals: {
+      raise: (_task: Task, signal: number) => signals.push(signal), hasDeliverable: () => false, setTemporaryMask() {}, restoreMask() {},
+    },
   };
   const memory = new FlatMemory();
   const root = kernel.vfs.root;

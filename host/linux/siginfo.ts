@@ -1,0 +1,74 @@
+// What is known of one signal, and siginfo_t, the form in which user space sees it
+// (include/uapi/asm-generic/siginfo.h, kernel/signal.c copy_siginfo_to_user).
+//
+//   siginfo_t, 128 bytes, of which the kernel gives the first 48 a meaning:
+//    0        4        8       12  16
+//   +--------+--------+-------+---+----------------------------------------------+
+//   | signo  | errno  | code  | - | by si_code and signal:                       |
+//   +--------+--------+-------+---+----------------------------------------------+
+//            sent by a process     | i32 pid, u32 uid, u64 value                  |
+//            sent by a timer       | i32 timer id, i32 overrun, u64 value         |
+//            fault                 | u64 address                                  |
+
+import type { UserMemory } from "./uaccess";
+import { SI_TIMER } from "./uapi-signal";
+
+export const SIZEOF_SIGINFO = 128;
+/** struct kernel_siginfo: what follows is zero in every siginfo that the kernel hands out. */
+const SIZEOF_KERNEL_SIGINFO = 48;
+const TWO_32 = 0x1_0000_0000;
+
+/** Whoever sent a signal and wants to know when the task takes it: a POSIX timer, which then goes on. */
+export interface SignalSource {
+  /** The signal is being taken off the queue; what it answers is what the guest sees. */
+  taken(info: SignalInfo): SignalInfo;
+}
+
+export interface SignalInfo {
+  signal: number;
+  /** si_code */
+  code: number;
+  /** si_addr of a fault; an address of the kernel's half is negative. */
+  address?: number;
+  pid?: number;
+  uid?: number;
+  /** si_value */
+  value?: bigint;
+  /** si_timerid and si_overrun, with SI_TIMER */
+  timer?: number;
+  overrun?: number;
+  /** siginfo as rt_sigqueueinfo was given it, its first 48 bytes: they go through as they are. */
+  raw?: Uint8Array;
+  source?: SignalSource;
+}
+
+/** siginfo_t as the guest gets it. */
+export function siginfoBytes(info: SignalInfo): Uint8Array {
+  const bytes = new Uint8Array(SIZEOF_SIGINFO);
+  const view = new DataView(bytes.buffer);
+  if (info.raw !== undefined) bytes.set(info.raw);
+  view.setInt32(0, info.signal, true);
+  view.setInt32(8, info.code, true);
+  if (info.raw !== undefined) return bytes;
+  if (info.code === SI_TIMER) {
+    view.setInt32(16, info.timer ?? 0, true);
+    view.setInt32(20, info.overrun ?? 0, true);
+  } else if (info.address !== undefined) {
+    view.setUint32(16, info.address, true);
+    view.setUint32(20, Math.floor(info.address / TWO_32), true);
+  } else {
+    view.setInt32(16, info.pid ?? 0, true);
+    view.setUint32(20, info.uid ?? 0, true);
+  }
+  if (info.value !== undefined) view.setBigUint64(24, BigInt.asUintN(64, info.value), true);
+  return bytes;
+}
+
+/** siginfo_t at `address`, as rt_sigqueueinfo takes it: the signal is the call's own. */
+export function siginfoFromUser(memory: UserMemory, address: number, signal: number): SignalInfo {
+  const raw = memory.copyFromUser(address, SIZEOF_SIGINFO).slice(0, SIZEOF_KERNEL_SIGINFO);
+  const view = new DataView(raw.buffer);
+  return {
+    signal, code: view.getInt32(8, true), raw, pid: view.getInt32(16, true), uid: view.getUint32(20, true), value: view.getBigUint64(24, true),
+  };
+}

@@ -1,5 +1,6 @@
 // `npm run bench`: how fast the machine is. The five benchmark guests and the null system call on ring3, on the processor
-// itself and under qemu-x86_64, whichever of these is here, the same ELF files, interleaved in one run.
+// itself and under qemu-x86_64, whichever of these is here, the same ELF files, interleaved in one run; and how long a hello takes
+// to start beside an empty run of Node.
 //
 //   npm run bench -- [--rounds N] [--only NAME]... [--scale X] [--json]
 //
@@ -22,6 +23,7 @@ const GUESTS = [
   { name: "fib", iterations: 60 },
 ];
 const GETPPID = { name: "getppid", few: 50_000, many: 550_000 };
+const START_UP = { name: "start-up", guest: "hello", rounds: 10 };
 
 /** Rows of the table in the order of its columns. */
 type EngineName = "native" | "qemu" | "ring3";
@@ -48,6 +50,13 @@ interface GuestResult {
 interface GetppidResult {
   calls: number;
   nanoseconds: Partial<Record<EngineName, Spread>>;
+}
+
+/** Whole processes, milliseconds. */
+interface StartUpResult {
+  rounds: number;
+  node: Spread;
+  ring3: Spread;
 }
 
 /** The folder of package.json above this file, wherever the bundler has put it. */
@@ -118,6 +127,16 @@ function measureGetppid(engines: readonly Engine[], few: number, many: number, r
   return { calls: many - few, nanoseconds };
 }
 
+/** `ring3 run hello` and `node -e 0` in turn. */
+function measureStartUp(ring3: Engine, rounds: number): StartUpResult {
+  const times = { node: [] as number[], ring3: [] as number[] };
+  for (let i = 0; i < rounds; i++) {
+    times.node.push(execute([process.execPath, "-e", "0"]).milliseconds);
+    times.ring3.push(execute(ring3.command(START_UP.guest)).milliseconds);
+  }
+  return { rounds, node: spread(times.node), ring3: spread(times.ring3) };
+}
+
 /** Median of ring3 over median of `other`, guest by guest. */
 function ratios(results: readonly GuestResult[], other: EngineName): number[] {
   return results.map((result) => result.milliseconds.ring3!.median / result.milliseconds[other]!.median);
@@ -140,7 +159,7 @@ function print(rows: readonly string[][]): void {
 }
 
 function printResults(results: readonly GuestResult[], getppid: GetppidResult | undefined, rounds: number, engines: readonly Engine[]): void {
-  console.log(`median (min-max) of ${rounds} rounds, milliseconds of wall time, whole processes\n`);
+  if (results.length) console.log(`median (min-max) of ${rounds} rounds, milliseconds of wall time, whole processes\n`);
   const rows = [["guest", "native", "qemu-x86_64", "ring3", "ring3/qemu", "ring3/native", "M instr/s"]];
   for (const { guest, milliseconds, mips } of results) {
     rows.push([
@@ -175,6 +194,14 @@ function printResults(results: readonly GuestResult[], getppid: GetppidResult | 
   ]);
 }
 
+function printStartUp({ rounds, node, ring3 }: StartUpResult): void {
+  console.log(`\nstart-up: median (min-max) of ${rounds} rounds, milliseconds of wall time, whole processes\n`);
+  print([
+    ["", "node -e 0", "ring3 run hello", "ring3/node", "of the least"],
+    ["start-up", cell(node, 0), cell(ring3, 0), ratio(ring3, node), (ring3.min / node.min).toFixed(2)],
+  ]);
+}
+
 function main(): void {
   const { values } = parseArgs({
     options: {
@@ -198,13 +225,19 @@ function main(): void {
     process.stderr.write(`${GETPPID.name} ... `);
     getppid = measureGetppid(engines, Math.round(GETPPID.few * scale), Math.round(GETPPID.many * scale), rounds);
   }
+  let startUp: StartUpResult | undefined;
+  if (wanted(START_UP.name)) {
+    process.stderr.write(`${START_UP.name} ... `);
+    startUp = measureStartUp(engines.find((engine) => engine.name === "ring3")!, Math.max(rounds, START_UP.rounds));
+  }
   process.stderr.write("\n");
   if (values.json) {
     const qemu = engines.some((engine) => engine.name === "qemu");
-    console.log(JSON.stringify({ rounds, guests: results, ratioToQemu: qemu && results.length ? geometricMean(ratios(results, "qemu")) : null, getppid }, null, 2));
+    console.log(JSON.stringify({ rounds, guests: results, ratioToQemu: qemu && results.length ? geometricMean(ratios(results, "qemu")) : null, getppid, startUp }, null, 2));
     return;
   }
   printResults(results, getppid, rounds, engines);
+  if (startUp) printStartUp(startUp);
 }
 
 try {

@@ -124,8 +124,12 @@ async function describeDeath(result: RunResult): Promise<string> {
   if (!death || death.signal !== result.signal || death.code <= 0 || !FAULT_SIGNALS.has(death.signal)) return name;
   const where = `${name} at rip 0x${death.ip.toString(16)}`;
   if (death.signal === "SIGILL" && death.bytes.length > 0) return `${where}: ${await describeInstruction(death.bytes, death.ip)}`;
-  return death.address === null ? where : `${where}, address 0x${death.address.toString(16)}`;
+  // A general protection fault has no address to tell.
+  return death.address === null || death.code === SI_KERNEL ? where : `${where}, address 0x${death.address.toString(16)}`;
 }
+
+/** si_code of a signal that the kernel sends on its own account. */
+const SI_KERNEL = 0x80;
 
 /** Sent by the processor's faults, and then si_code is above 0. */
 const FAULT_SIGNALS = new Set(["SIGILL", "SIGTRAP", "SIGBUS", "SIGFPE", "SIGSEGV"]);
@@ -133,7 +137,9 @@ const FAULT_SIGNALS = new Set(["SIGILL", "SIGTRAP", "SIGBUS", "SIGFPE", "SIGSEGV
 async function describeInstruction(bytes: Uint8Array, address: number): Promise<string> {
   const { disassembler } = await import("./trace-listing");
   const disassemble = await disassembler(() => undefined);
-  return `${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ")}  ${disassemble(bytes, address)}`;
+  const { text, length } = disassemble(bytes, address);
+  const named = length > 0 ? bytes.subarray(0, length) : bytes;
+  return `${[...named].map((byte) => byte.toString(16).padStart(2, "0")).join(" ")}  ${length > 0 ? text : "(no instruction)"}`;
 }
 
 function writeStatistics(result: RunResult, milliseconds: number): void {

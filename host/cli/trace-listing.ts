@@ -6,7 +6,8 @@ import type { CrossingFrame, CrossingState, CrossingStep } from "../index";
 import { changes, hexAddress, type MemoryView } from "./trace-changes";
 import { Picture } from "./trace-picture";
 
-export type Disassemble = (bytes: Uint8Array, address: number) => string;
+/** The instruction at the start of `bytes`, which stand at `address`; `length` is 0 when there is none that capstone knows. */
+export type Disassemble = (bytes: Uint8Array, address: number) => { text: string; length: number };
 
 /**
  * Capstone in AT&T syntax, as the entry code is written; negative constants and jump targets spelled as there.
@@ -17,14 +18,23 @@ export async function disassembler(symbolOf: (address: number) => string | undef
   const capstone = new Capstone(Const.CS_ARCH_X86, Const.CS_MODE_64);
   capstone.setOption(Const.CS_OPT_SYNTAX, Const.CS_OPT_SYNTAX_ATT);
   return (bytes, address) => {
-    const [instruction] = capstone.disasm(bytes, { address: BigInt.asUintN(64, BigInt(address)), count: 1 });
-    if (!instruction) return `.byte ${[...bytes.subarray(0, 4)].map((byte) => `0x${byte.toString(16)}`).join(", ")} ...`;
+    const instruction = firstInstruction(capstone, bytes, address);
+    if (!instruction) return { text: `.byte ${[...bytes.subarray(0, 4)].map((byte) => `0x${byte.toString(16)}`).join(", ")} ...`, length: 0 };
     const operands = instruction.opStr
       .replace(/\$(\d{19,20})\b/g, (_, digits: string) => `$${BigInt.asIntN(64, BigInt(digits))}`)
       .replace(/\$0xf{4}([0-9a-f]{12})\b/g, (_, digits: string) => `$-0x${(-BigInt.asIntN(64, BigInt(`0xffff${digits}`))).toString(16)}`)
       .replace(/^0x[0-9a-f]{9,16}$/, (target) => symbolOf(Number(BigInt.asIntN(64, BigInt(target)))) ?? target);
-    return `${instruction.mnemonic} ${operands}`.trim();
+    return { text: `${instruction.mnemonic} ${operands}`.trim(), length: instruction.size };
   };
+}
+
+/** capstone-wasm throws when the first bytes are no instruction. */
+function firstInstruction(capstone: Capstone, bytes: Uint8Array, address: number) {
+  try {
+    return capstone.disasm(bytes, { address: BigInt.asUintN(64, BigInt(address)), count: 1 })[0];
+  } catch {
+    return undefined;
+  }
 }
 
 export interface Listing {
@@ -37,7 +47,7 @@ export interface Listing {
 export function pictureListing(picture: Picture, disassemble: Disassemble, memory: MemoryView): Listing {
   return {
     step(step) {
-      const text = disassemble(step.bytes, step.before.address);
+      const { text } = disassemble(step.bytes, step.before.address);
       picture.step(step, text, changes(step, text, memory));
     },
     frame: (frame) => picture.frame(frame),
@@ -45,7 +55,7 @@ export function pictureListing(picture: Picture, disassemble: Disassemble, memor
       picture.handler(lines);
       picture.wayBack();
     },
-    done: (state, bytes) => picture.done(state, bytes.length ? disassemble(bytes, state.address) : ""),
+    done: (state, bytes) => picture.done(state, bytes.length ? disassemble(bytes, state.address).text : ""),
   };
 }
 
@@ -66,7 +76,7 @@ export function jsonListing(disassemble: Disassemble, memory: MemoryView, print:
   });
   return {
     step(step) {
-      const text = disassemble(step.bytes, step.before.address);
+      const { text } = disassemble(step.bytes, step.before.address);
       const changed = changes(step, text, memory).map(({ name, old, new: now }) => ({
         name,
         old: old === undefined ? undefined : hex(old),
@@ -76,6 +86,6 @@ export function jsonListing(disassemble: Disassemble, memory: MemoryView, print:
     },
     frame: (frame) => put("pt_regs", fieldsOf(frame)),
     handled: (frame, lines) => put("handled", { ...fieldsOf(frame), lines }),
-    done: (state, bytes) => put("next", { ...place(state), text: bytes.length ? disassemble(bytes, state.address) : undefined }),
+    done: (state, bytes) => put("next", { ...place(state), text: bytes.length ? disassemble(bytes, state.address).text : undefined }),
   };
 }

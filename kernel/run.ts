@@ -150,7 +150,7 @@ function decodeBlock(host: usize, offset: u32): usize {
   }
   if (!n) return 0;
   for (let u = first; u < out; u += UOP_SIZE) store<u8>(u, <u8>(n + 1 - load<u8>(u, UOP_NTH)), UOP_NTH);
-  if (!ends) emitFallThrough(at);
+  emitFallThrough(at); // also behind a branch: it marks where the last instruction ends
   store<u32>(header, n);
   arenaTake(out);
   store<u64>(CPU_BLOCK, load<u64>(CPU_BLOCK, COUNT_BLOCK_DECODED) + 1, COUNT_BLOCK_DECODED);
@@ -164,7 +164,7 @@ function decodeScratch(bytes: usize, count: u32, offset: u32): usize {
   const length = decodeOne(bytes, count, offset);
   if (!length) return 0;
   for (let u = first; u < out; u += UOP_SIZE) store<u8>(u, 1, UOP_NTH);
-  if (!endsBlock) emitFallThrough(offset + length);
+  emitFallThrough(offset + length);
   store<u32>(scratch, 1);
   return first;
 }
@@ -342,22 +342,19 @@ function execute(u: usize): bool {
       return true;
     }
     const next = u + UOP_SIZE;
-    const boundary = load<u16>(next, UOP_IP) != load<u16>(u, UOP_IP);
     if (stateDirty || codeDropped) {
-      if (boundary) {
-        store<u64>(CPU_BLOCK, rip + (load<u8>(u, UOP_LEN) & 15), RIP);
-        setBudgetLeft(budgetLeft - 1);
-        return true;
+      // The block may be stale: finish this instruction by its slow steps, then look RIP up.
+      const at = load<u16>(u, UOP_IP);
+      for (u = next; load<u16>(u, UOP_IP) == at; u += UOP_SIZE) {
+        clearRipChanged();
+        slow(u);
+        if (faulted) {
+          store<u64>(CPU_BLOCK, rip, RIP);
+          faultedThisStep = true;
+          return deliver();
+        }
       }
-      // Only the store of a read-modify-write can be left.
-      clearRipChanged();
-      slow(next);
-      if (faulted) {
-        store<u64>(CPU_BLOCK, rip, RIP);
-        faultedThisStep = true;
-        return deliver();
-      }
-      store<u64>(CPU_BLOCK, rip + (load<u8>(u, UOP_LEN) & 15), RIP);
+      store<u64>(CPU_BLOCK, rip + (load<u8>(u - UOP_SIZE, UOP_LEN) & 15), RIP);
       setBudgetLeft(budgetLeft - 1);
       return true;
     }

@@ -18,6 +18,9 @@ export type { FileSystemStatistics, Timespec } from "./linux/uapi-stat";
 export type { HostClock } from "./linux/clock";
 export { Crossing, type CrossingFrame, type CrossingListener, type CrossingState, type CrossingStep } from "./ring0/crossing";
 
+export { addressLayouts, type AddressLayout } from "./linux/address-layout";
+export { vdsoImage } from "./linux/vdso";
+
 /** Name of a system call that this kernel answers, undefined for -ENOSYS. */
 export function syscallName(number: number): string | undefined {
   const row = sysCallTable[number];
@@ -72,6 +75,8 @@ export interface RunOptions {
   onNotice?: (line: string) => void;
   /** Each system call as a line of strace's. */
   strace?: (line: string) => void;
+  /** Hears of the end of each task while its memory still stands. */
+  onExit?: KernelOptions["onExit"];
   /** Is given the kernel when the program is loaded and nothing of it has run: for tracers (Crossing). */
   onBoot?: (kernel: Kernel) => void;
   /** The compiled machine, for an embedder that keeps it elsewhere than in the bundle. */

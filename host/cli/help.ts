@@ -8,6 +8,9 @@ import { optionsHelp, UsageError, type Command } from "./options";
 const SUMMARY: Record<Command, string> = {
   run: "run a Linux x86-64 program; its output, input and exit status are the command's",
   trace: "show one system call instruction by instruction, from SYSCALL to SYSRET",
+  maps: "run a program several times, and print its /proc/self/maps of each run side by side",
+  aslr: "measure how random the address space is, over thousands of programs loaded",
+  vdso: "list what is in linux-vdso.so.1, or write it to a file",
 };
 
 const EXAMPLES: Record<Command, string[]> = {
@@ -23,6 +26,19 @@ const EXAMPLES: Record<Command, string[]> = {
     "ring3 trace hello                               the first system call of hello",
     "ring3 trace --syscall write hello-asm           its first write",
     "ring3 trace --syscall 39 --pti=off ./a.out      getpid by number, without page-table isolation",
+  ],
+  maps: [
+    "ring3 maps hello                                the vDSO, the stack and the heap stand elsewhere each time",
+    "ring3 maps --no-aslr --runs 3 hello             three times the same",
+    "ring3 maps --runs 1 --root / /bin/true          one run: the lines as Linux prints them",
+  ],
+  aslr: [
+    "ring3 aslr                                      a table and a histogram for each region",
+    "ring3 aslr --execs 20000 --svg aslr.svg         more of them, and a picture",
+  ],
+  vdso: [
+    "ring3 vdso                                      its functions, with address and size",
+    "ring3 vdso --dump vdso.so                       the file, for objdump -d, readelf -Ws and gdb",
   ],
 };
 
@@ -41,16 +57,20 @@ function wrapped(words: string[], indent: string): string {
 }
 
 export function commandHelp(command: Command): number {
+  const aboutProgram = [
+    "<program> is the name of a bundled program or a path of a static ELF file; with --root also a dynamic one:",
+    wrapped(bundledNames(), "  "),
+    "",
+    "Options end at the program's name; everything behind it is the guest's. --opt=V and --opt V are the same.",
+  ];
+  const takesProgram = command !== "aslr" && command !== "vdso";
   return print(
     [
-      `ring3 ${command} [options] <program> [args...]`,
+      `ring3 ${command} [options]${takesProgram ? " <program> [args...]" : ""}`,
       "",
       `  ${SUMMARY[command]}`,
       "",
-      "<program> is the name of a bundled program or a path of a static ELF file; with --root also a dynamic one:",
-      wrapped(bundledNames(), "  "),
-      "",
-      "Options end at the program's name; everything behind it is the guest's. --opt=V and --opt V are the same.",
+      ...(takesProgram ? aboutProgram : ["--opt=V and --opt V are the same."]),
       optionsHelp(command),
       "",
       "Examples:",
@@ -64,14 +84,16 @@ export function commandHelp(command: Command): number {
 
 export function help(words: readonly string[]): number {
   const about = words[0];
-  if (about === "run" || about === "trace") return commandHelp(about);
-  if (about !== undefined && about !== "help" && about !== "version") throw new UsageError(`no help on "${about}": ring3 knows run and trace`);
+  if (about !== undefined && about in SUMMARY) return commandHelp(about as Command);
+  if (about !== undefined && about !== "help" && about !== "version") {
+    throw new UsageError(`no help on "${about}": ring3 knows ${Object.keys(SUMMARY).join(", ")}`);
+  }
   return print(
     [
       "ring3: Linux x86-64 programs on an x86-64 machine made of WebAssembly",
       "",
       ...Object.entries(SUMMARY).map(([command, summary]) => `  ring3 ${command.padEnd(7)} ${summary}`),
-      "  ring3 help    this text; `ring3 help run` and `ring3 help trace` list the options",
+      "  ring3 help    this text; `ring3 help run` and the like list the options",
       "  ring3 version print the version",
       "",
       "Examples:",

@@ -4,7 +4,7 @@
 /** A mistake in the command line: one line on stderr, exit status 2. */
 export class UsageError extends Error {}
 
-export type Command = "run" | "trace";
+export type Command = "run" | "trace" | "maps" | "aslr" | "vdso";
 
 /**
  * What an option takes:
@@ -15,6 +15,10 @@ export type Command = "run" | "trace";
  *   memory    MiB as a number, or with M or G behind it; the value is in MiB
  *   duration  seconds, or with s, ms or m behind it; the value is in milliseconds, undefined when absent
  *   seed      an unsigned 64-bit number, decimal or 0x...; undefined when absent
+ *   count     a whole number from 1 up to a million
+ *   clock     `host` or `virtual`
+ *   date      2024-02-29, 2024-02-29T12:30 or with seconds and zone (UTC without one), or @ and seconds since 1970; the value is in
+ *             milliseconds since 1970, undefined when absent
  */
 interface ValueOfKind {
   flag: boolean;
@@ -24,6 +28,9 @@ interface ValueOfKind {
   memory: number;
   duration: number | undefined;
   seed: bigint | undefined;
+  count: number;
+  clock: "host" | "virtual";
+  date: number | undefined;
 }
 type Kind = keyof ValueOfKind;
 
@@ -39,24 +46,32 @@ interface OptionRow {
 
 const RUN: readonly Command[] = ["run"];
 const TRACE: readonly Command[] = ["trace"];
-const BOTH: readonly Command[] = ["run", "trace"];
+/** All that load a program of the user's. */
+const GUEST: readonly Command[] = ["run", "trace", "maps"];
+const SEEDED: readonly Command[] = ["run", "trace", "maps", "aslr"];
 
 export const OPTIONS = [
   { name: "strace", kind: "flag", commands: RUN, help: "print each system call on stderr, with arguments and result" },
   { name: "syscall", kind: "text", metavar: "N|NAME", commands: TRACE, help: "trace this call's first crossing (default: the first call of all)" },
   { name: "json", kind: "flag", commands: TRACE, help: "one JSON object a step, for programs to read" },
-  { name: "env", kind: "list", metavar: "K=V", commands: BOTH, help: "set an environment variable of the guest; K alone passes ours on" },
-  { name: "mount", kind: "list", metavar: "HOST:GUEST[:rw]", commands: BOTH, help: "show a host folder to the guest, read-only unless :rw" },
-  { name: "root", kind: "text", metavar: "DIR", commands: BOTH, help: "a host folder as the guest's read-only root, / included" },
-  { name: "cwd", kind: "text", metavar: "DIR", default: "/", commands: BOTH, help: "the guest's working directory" },
-  { name: "memory", kind: "memory", metavar: "MIB", default: "256", commands: BOTH, help: "RAM of the machine; 512, 512M and 1G are understood" },
-  { name: "timeout", kind: "duration", metavar: "SECONDS", commands: BOTH, help: "end the guest after this time, with exit status 124" },
-  { name: "quiet", kind: "flag", commands: BOTH, help: "no notices of our own on stderr" },
+  { name: "env", kind: "list", metavar: "K=V", commands: GUEST, help: "set an environment variable of the guest; K alone passes ours on" },
+  { name: "mount", kind: "list", metavar: "HOST:GUEST[:rw]", commands: GUEST, help: "show a host folder to the guest, read-only unless :rw" },
+  { name: "root", kind: "text", metavar: "DIR", commands: GUEST, help: "a host folder as the guest's read-only root, / included" },
+  { name: "cwd", kind: "text", metavar: "DIR", default: "/", commands: GUEST, help: "the guest's working directory" },
+  { name: "memory", kind: "memory", metavar: "MIB", default: "256", commands: GUEST, help: "RAM of the machine; 512, 512M and 1G are understood" },
+  { name: "timeout", kind: "duration", metavar: "SECONDS", commands: GUEST, help: "end the guest after this time, with exit status 124" },
+  { name: "quiet", kind: "flag", commands: GUEST, help: "no notices of our own on stderr" },
   { name: "stats", kind: "flag", commands: RUN, help: "print instructions, crossings and time on stderr at the end" },
-  { name: "seed", kind: "seed", metavar: "N", commands: BOTH, help: "seed of ASLR and getrandom: the same seed, the same addresses" },
-  { name: "no-aslr", kind: "flag", commands: BOTH, help: "no address-space randomisation" },
-  { name: "pti", kind: "switch", metavar: "on|off", default: "on", commands: BOTH, help: "page-table isolation: two CR3 values a crossing" },
-  { name: "pcid", kind: "switch", metavar: "on|off", default: "on", commands: BOTH, help: "process-context identifiers: a CR3 write keeps the TLB" },
+  { name: "seed", kind: "seed", metavar: "N", commands: SEEDED, help: "seed of ASLR and getrandom: the same seed, the same addresses" },
+  { name: "no-aslr", kind: "flag", commands: SEEDED, help: "no address-space randomisation" },
+  { name: "pti", kind: "switch", metavar: "on|off", default: "on", commands: GUEST, help: "page-table isolation: two CR3 values a crossing" },
+  { name: "pcid", kind: "switch", metavar: "on|off", default: "on", commands: GUEST, help: "process-context identifiers: a CR3 write keeps the TLB" },
+  { name: "clock", kind: "clock", metavar: "host|virtual", default: "host", commands: GUEST, help: "virtual: time is instructions executed, the same in each run" },
+  { name: "date", kind: "date", metavar: "DATE", commands: GUEST, help: "the guest's date at its start: 2024-02-29T12:30, or @SECONDS" },
+  { name: "runs", kind: "count", metavar: "N", default: "2", commands: ["maps"], help: "run it N times" },
+  { name: "execs", kind: "count", metavar: "N", default: "4000", commands: ["aslr"], help: "programs to load" },
+  { name: "svg", kind: "text", metavar: "FILE", commands: ["aslr"], help: "write the histograms as a picture too" },
+  { name: "dump", kind: "text", metavar: "FILE", commands: ["vdso"], help: "write linux-vdso.so.1 there; - is standard output" },
 ] as const satisfies readonly OptionRow[];
 
 type Row = (typeof OPTIONS)[number];
@@ -101,6 +116,20 @@ const PARSERS: { [K in Kind]: (text: string, name: string) => unknown } = {
     if (!match) throw new UsageError(`--${name} is a number of seconds, not "${text}"`);
     return Number(match[1]) * DURATION_UNITS[match[2]!]!;
   },
+  count: (text, name) => {
+    const count = Number(text);
+    if (!/^\d+$/.test(text) || count < 1 || count > COUNT_MAX) throw new UsageError(`--${name} is a number from 1 to ${COUNT_MAX}, not "${text}"`);
+    return count;
+  },
+  clock: (text, name) => {
+    if (text !== "host" && text !== "virtual") throw new UsageError(`--${name} is host or virtual, not "${text}"`);
+    return text;
+  },
+  date: (text, name) => {
+    const ms = dateMs(text);
+    if (!(ms >= 0 && ms <= DATE_MAX_MS)) throw new UsageError(`--${name} is a date like 2024-02-29T12:30 or @SECONDS, from 1970 to 2262, not "${text}"`);
+    return ms;
+  },
   seed: (text, name) => {
     if (!/^(\d+|0[xX][0-9a-fA-F]+)$/.test(text)) throw new UsageError(`--${name} is an unsigned number, not "${text}"`);
     const seed = BigInt(text);
@@ -108,6 +137,22 @@ const PARSERS: { [K in Kind]: (text: string, name: string) => unknown } = {
     return seed;
   },
 };
+
+const COUNT_MAX = 1_000_000;
+/** Where nanoseconds since 1970 leave 63 bits. */
+const DATE_MAX_MS = 2 ** 63 / 1e6;
+
+/** NaN for what is no date. */
+function dateMs(text: string): number {
+  if (/^@\d+(\.\d+)?$/.test(text)) return Number(text.slice(1)) * 1000;
+  const parts = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?)?$/.exec(text);
+  if (!parts) return NaN;
+  const [, day, time, zone] = parts;
+  const midnight = Date.parse(`${day}T00:00Z`);
+  // Date takes the 30th of February for a day in March.
+  if (Number.isNaN(midnight) || new Date(midnight).toISOString().slice(0, 10) !== day) return NaN;
+  return Date.parse(`${day}T${time ?? "00:00"}${zone ?? "Z"}`);
+}
 
 /**
  * Reads the words after the command: options first, up to the first word that is none or `--`; from there on everything

@@ -52,6 +52,8 @@ export function guestOf(options: Omit<Options, "strace" | "stats" | "syscall" | 
       aslr: !options["no-aslr"],
       pti: options.pti,
       pcid: options.pcid,
+      clock: options.clock,
+      dateMs: options.date,
       onNotice: options.quiet ? undefined : (line) => writeLine(`ring3: ${line}`),
     },
   };

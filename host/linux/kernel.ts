@@ -69,6 +69,8 @@ export interface KernelOptions {
   onNotice?: (line: string) => void;
   onSyscall?: (event: SyscallEvent) => void;
   strace?: (line: string) => void;
+  /** Hears of the end of each task while its memory still stands. */
+  onExit?: (task: Task) => void;
 }
 
 /** What a program died of, for reports: the signal, and for a fault where and on which instruction bytes. */
@@ -129,6 +131,7 @@ export class Kernel implements Ring0Hooks {
   private exited: Task | null = null;
   private timedOut = false;
   private wakeHost: (() => void) | null = null;
+  private readonly onExit: ((task: Task) => void) | undefined;
   private readonly onNotice: ((line: string) => void) | undefined;
   private readonly cwd: string;
   private readonly maxOpenFiles: number | undefined;
@@ -141,6 +144,7 @@ export class Kernel implements Ring0Hooks {
     this.machine = machine;
     this.options = { aslr: options.aslr ?? true };
     this.onNotice = options.onNotice;
+    this.onExit = options.onExit;
     this.cwd = options.cwd ?? "/";
     this.maxOpenFiles = options.maxOpenFiles;
     this.clock = new Clock(machine, { mode: options.clock, dateMs: options.dateMs, host: options.hostClock });
@@ -191,6 +195,7 @@ export class Kernel implements Ring0Hooks {
   /** exit_group: every thread of the task ends with this code, or of this signal. */
   exitGroup(task: Task, code: number, signal: number): void {
     if (task.state === TASK_DEAD) return;
+    this.onExit?.(task);
     task.die(code, signal);
     this.trace?.exited(task);
   }

@@ -4,7 +4,7 @@
 
 import { CPU_BLOCK } from "../abi/layout";
 import { MODE_64, RAX, RSP, SEG_BASE, SEG_DS, SLOT_T0, SLOT_T1 } from "../abi/state";
-import { mode } from "../cpu/state";
+import { cpl, mode } from "../cpu/state";
 import {
   addressInto, addrsize, at, emit, endsBlock, finishAddress, generalSlot, hasMemory, immediate, ip, isMemoryKind, modrm, opcode, operandKind,
   operandSize, operandSlot, opsize, repeat, resolved, rex, segment,
@@ -253,7 +253,8 @@ function lowerHotControl(row: usize, use: u32): bool {
     }
     case USE_MOV_FROM_CR:
     case USE_MOV_TO_CR: {
-      if (((modrm >> 3) & 7) != 3 || rex & 4) return false;
+      // The code cache tells CPL 3 from the rest, so the level can be checked here.
+      if (cpl() != 0 || ((modrm >> 3) & 7) != 3 || rex & 4) return false;
       const u = emit(use == USE_MOV_TO_CR ? CODE_MOV_TO_CR3 : CODE_MOV_FROM_CR3, instanceOf(row));
       store<u32>(u, generalSlot((modrm & 7) | ((rex & 1) << 3), SZ_64), UOP_DST);
       store<u32>(u, generalSlot((modrm & 7) | ((rex & 1) << 3), SZ_64), UOP_SRC);

@@ -75,8 +75,6 @@ const whateverMod = (opcode: string, operands: string, attributes: RowAttributes
 const CONTROL_REGISTERS: Row[] = [
   ...whateverMod("0F 20", "Rd,Cd", { fn: "MOV_FROM_CR" }),
   ...whateverMod("0F 22", "Cd,Rd", { fn: "MOV_TO_CR" }),
-  ...whateverMod("0F 20 /3", "Rd,Cd", { fn: "MOV_FROM_CR", cpl: 0, note: "exec() has CR3 as a case without a check" }),
-  ...whateverMod("0F 22 /3", "Cd,Rd", { fn: "MOV_TO_CR", cpl: 0, note: "exec() has CR3 as a case without a check" }),
   ...whateverMod("0F 21", "Rd,Dd", { fn: "MOV_FROM_DR" }),
   ...whateverMod("0F 23", "Dd,Rd", { fn: "MOV_TO_DR" }),
 ];

@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 
 export const root = process.env.RING3_ROOT ?? process.cwd();
@@ -34,8 +34,7 @@ export function execute(file: string, words: readonly string[], options: { input
     killSignal: "SIGKILL",
   });
   if (child.error && child.status === null && child.signal === null) throw child.error;
-  const signals: Record<string, number> = { SIGILL: 4, SIGABRT: 6, SIGFPE: 8, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 };
-  const status = child.status ?? (child.error ? -1 : 128 + (signals[child.signal!] ?? 0));
+  const status = child.status ?? (child.error ? -1 : 128 + constants.signals[child.signal!]);
   return { status, stdout: child.stdout, text: child.stdout.toString(), stderr: child.stderr.toString() };
 }
 

@@ -18,7 +18,7 @@ import { moveStackPointer, readStackWord, stackPointer, writeStackWord } from ".
 import { cpl, getReg, isCanonical, mode, rflags, setReg, setRflags, stateChanged } from "../cpu/state";
 import { dst, ea, opsize } from "../decode/uop";
 import { probeWrite, readMem, writeMem } from "../mmu/access";
-import { flushAll, flushPcid, invalidatePage } from "../mmu/tlb";
+import { flushAll, flushPcid, invalidateRegion } from "../mmu/tlb";
 import { hiddenByUmip } from "./segment-load";
 
 /** LGDT and LIDT read a limit of 2 bytes, then a base of 8, of 4, or of 3 with a 16-bit operand size. */
@@ -70,7 +70,7 @@ export function HLT(u: usize): void {
 /** A non-canonical address is ignored (SDM Vol. 2A, INVLPG). */
 export function INVLPG(u: usize): void {
   const linear = ea(u);
-  if (isCanonical(linear)) invalidatePage(linear);
+  if (isCanonical(linear)) invalidateRegion(linear);
 }
 
 /** The four types of SDM Vol. 2A, INVPCID; the descriptor is PCID in bits 11:0 and the linear address in the second quadword. */
@@ -86,7 +86,7 @@ export function INVPCID(u: usize): void {
   if (type < 2 && pcid != 0 && (load<u64>(CPU_BLOCK + CR4) & CR4_PCIDE) == 0) return raiseGP(0);
   if (type == 0) {
     if (!isCanonical(linear)) return raiseGP(0);
-    invalidatePage(linear);
+    invalidateRegion(linear);
   } else if (type == 1) flushPcid(pcid);
   else flushAll();
 }

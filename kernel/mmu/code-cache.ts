@@ -24,7 +24,7 @@ const CP_ALL: usize = 12;
 export const CP_TABLE: usize = 32;
 const CP_SIZE: usize = 32 + 4096 * 4;
 /** Room that decoding one block needs at the most. */
-export const BLOCK_ROOM: usize = 32 * 400;
+export const BLOCK_ROOM: usize = 32 * 600;
 
 /** Blocks of instructions that lie across two pages: checked against both physical pages each time. */
 const CROSS_ENTRIES: u32 = 64;

@@ -190,6 +190,26 @@ export function invalidatePage(linear: u64): void {
   }
 }
 
+/**
+ * INVLPG: all that a page of up to 1 GiB at this address can have left in the TLB, which keeps large pages in pieces of 4 KiB
+ * (SDM Vol. 3A 4.10.4.1: all of them must go; more may).
+ */
+export function invalidateRegion(linear: u64): void {
+  for (let i: u32 = 0; i < <u32>TLB_CONTEXTS; i++) {
+    if (!load<u8>(dirty + i)) continue;
+    const base = contextBase(i);
+    for (let e = base; e < base + CONTEXT_SIZE; e += TLB_ENTRY_SIZE) {
+      dropIfNear(e + TLB_READ, linear);
+      dropIfNear(e + TLB_WRITE, linear);
+      dropIfNear(e + TLB_EXEC, linear);
+    }
+  }
+}
+
+function dropIfNear(at: usize, linear: u64): void {
+  if ((load<u64>(at) ^ linear) >> 30 == 0) store<u64>(at, TAG_NONE);
+}
+
 /** Forgets the code pages noted in TLB entries (the code arena has been emptied). */
 export function forgetCodePages(): void {
   for (let i: u32 = 0; i < <u32>TLB_CONTEXTS; i++) {

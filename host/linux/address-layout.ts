@@ -80,4 +80,3 @@ function tinyPie(interpreter: string | null): Uint8Array {
   header(headers - 1, PT_LOAD, 0, PAGE_SIZE);
   return bytes;
 }
-

@@ -310,6 +310,7 @@ export class Kernel implements Ring0Hooks {
   private slice(task: Task): void {
     this.clock.sliceStartNs = this.clock.monotonicNs();
     this.ring0.switchTo(task.stack, task.mm.addressSpace);
+    this.ring0.userTscDisabled = task.tscDisabled;
     this.current = task;
     if (task.callPending) restartSyscall(this, task);
     else if (task.exitWork) exitToUserMode(this, task);

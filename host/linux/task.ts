@@ -67,6 +67,8 @@ export class Task {
   dumpable = 1;
   noNewPrivs = false;
   keepCapabilities = false;
+  /** prctl(PR_SET_TSC, PR_TSC_SIGSEGV); outlives execve. */
+  tscDisabled = false;
   parentDeathSignal = 0;
   childSubreaper = 0;
   timerSlackNs = 50_000;

@@ -18,8 +18,8 @@ import {
   HYPERCALL_DO_SYSCALL_64, HYPERCALL_EXCEPTION, HYPERCALL_EXIT_TO_USER_MODE, HYPERCALL_INTERRUPT, SUSPEND, type Ring0Hooks, type Suspend,
 } from "./hypercall";
 import { EXIT_BUDGET, EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
-import { CR3, FS_BASE, KERNEL_GS_BASE, RAX, RDI, RDX, RETIRED, RIP, RSI } from "../../kernel/abi/state";
-import { FLAG_FIXED, FLAG_IF } from "../../kernel/abi/bits";
+import { CR3, CR4, FS_BASE, KERNEL_GS_BASE, RAX, RDI, RDX, RETIRED, RIP, RSI } from "../../kernel/abi/state";
+import { CR4_TSD, FLAG_FIXED, FLAG_IF } from "../../kernel/abi/bits";
 
 /** dispatch() came back because a hook answered SUSPEND. Beside the reasons of kernel/abi/exit-reasons.ts. */
 export const DISPATCH_SUSPENDED = 100;
@@ -187,6 +187,12 @@ export class Ring0 {
     const address = this.labels.get(name);
     if (address === undefined) throw new Error(`the entry text has no label ${name}`);
     return address;
+  }
+
+  /** CR4.TSD: RDTSC and RDTSCP at CPL 3 are #GP. */
+  set userTscDisabled(disabled: boolean) {
+    const cr4 = this.#registers.get(CR4);
+    this.#registers.set(CR4, disabled ? cr4 | CR4_TSD : cr4 & ~CR4_TSD);
   }
 
   /** FS base of the current task. */

@@ -175,7 +175,9 @@ const PR_GET_CHILD_SUBREAPER = 37;
 const PR_SET_NO_NEW_PRIVS = 38;
 const PR_GET_NO_NEW_PRIVS = 39;
 const PR_GET_TID_ADDRESS = 40;
+const PR_SET_TSC = 26;
 const PR_TSC_ENABLE = 1;
+const PR_TSC_SIGSEGV = 2;
 const CAP_LAST_CAP = 40;
 const TASK_COMM_LEN = 16;
 const DEFAULT_TIMER_SLACK_NS = 50_000;
@@ -220,7 +222,12 @@ export function sysPrctl(task: Task, option: number, arg2: number, arg3: number,
     case PR_CAPBSET_READ:
       return arg2 > CAP_LAST_CAP ? -EINVAL : 1;
     case PR_GET_TSC:
-      mm.putU32(arg2, PR_TSC_ENABLE);
+      mm.putU32(arg2, task.tscDisabled ? PR_TSC_SIGSEGV : PR_TSC_ENABLE);
+      return 0;
+    case PR_SET_TSC:
+      if (arg2 !== PR_TSC_ENABLE && arg2 !== PR_TSC_SIGSEGV) return -EINVAL;
+      task.tscDisabled = arg2 === PR_TSC_SIGSEGV;
+      task.kernel.ring0.userTscDisabled = task.tscDisabled;
       return 0;
     case PR_GET_SECUREBITS:
       return 0;

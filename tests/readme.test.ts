@@ -22,10 +22,10 @@ test("every npm script of the README is in package.json", () => {
 });
 
 test("every ring3 command line of the README parses", () => {
-  const lines = [...readme.matchAll(/^ {4}(?:npm ci && npx )?ring3 (run|trace) (.*?)(?: {2,}.*)?$/gm)];
+  const lines = [...readme.matchAll(/^ {4}(?:npm ci && npx )?ring3 (run|trace|maps) (.*?)(?: {2,}.*)?$/gm)];
   assert.ok(lines.length >= 6);
   for (const [, command, words] of lines) {
-    const { rest } = parseOptions(command as "run" | "trace", words!.trim().split(/ +/));
+    const { rest } = parseOptions(command as "run" | "trace" | "maps", words!.trim().split(/ +/));
     assert.ok(rest.length > 0, words);
   }
 });

@@ -17,8 +17,10 @@ interface Region {
   name: string;
 }
 
+/** Answers our exit status: that of --timeout when a run was ended by it, whose maps are as good as another's. */
 export async function mapsCommand(options: Options, rest: readonly string[]): Promise<number> {
   const runs: string[] = [];
+  let status = 0;
   for (let i = 0; i < options.runs; i++) {
     const guest = guestOf(options, rest);
     // One seed gives one layout: the runs of a seeded comparison have seeds that follow one another.
@@ -30,7 +32,7 @@ export async function mapsCommand(options: Options, rest: readonly string[]): Pr
       });
       if (result.timedOut) {
         writeLine(`ring3: ${rest[0]}: timed out after ${options.timeout! / 1000} s`);
-        return EXIT_TIMEOUT;
+        status = EXIT_TIMEOUT;
       }
     } catch (error) {
       throw runnableError(rest[0]!, error);
@@ -39,7 +41,7 @@ export async function mapsCommand(options: Options, rest: readonly string[]): Pr
   }
   const width = process.stdout.isTTY ? (process.stdout.columns ?? 80) : Infinity;
   process.stdout.write(runs.length === 1 ? runs[0]! : sideBySide(runs.map(regionsOf), width));
-  return 0;
+  return status;
 }
 
 function regionsOf(maps: string): Region[] {

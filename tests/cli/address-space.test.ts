@@ -28,6 +28,12 @@ test("maps of one run are Linux's own lines; without randomisation all runs are 
   }
 });
 
+test("a program that does not end shows where it stood at its timeout", () => {
+  const { text, status } = ring3(["maps", "--runs=1", "--timeout", "0.2", "sieve", "1000000000"]);
+  assert.is(status, 124);
+  assert.match(text, /\[vdso\]$/m);
+});
+
 test("runs that do not fit side by side go into bands, and a region that a run lacks is a dash", () => {
   const region = (range: string, name: string) => ({ range, rights: "rw-p", name });
   const runs = [[region("1000-2000", "a")], [region("3000-4000", "a"), region("5000-6000", "b")], [region("7000-8000", "a")]];

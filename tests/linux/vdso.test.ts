@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Kernel, Machine, run, vdsoImage, type RunOptions } from "../../host/index";
+import { execve } from "../../host/linux/exec";
 import { TSC_HZ } from "../../host/linux/clock";
 import { sysMmap, sysMprotect, sysMremap, sysMunmap } from "../../host/linux/syscalls/memory";
 import { Errno } from "../../host/linux/errno";
@@ -181,6 +182,24 @@ test("under the virtual clock time is instructions, the same in each run; withou
   assert.is.not(host.words[1], later.words[1]);
 });
 
+test("clock_settime is seen by the vDSO at once, in the wall clock alone", async () => {
+  const read = (id: number, at: number): string => `movl $${id}, %edi\nmovl $${DATA_ADDRESS + at}, %esi\ncall *%rbp\n`;
+  const { words } = await runGuest(
+    `${FIND_VDSO}${address("clock_gettime", "%rbp")}${read(1, 0)}
+    movl $227, %eax                 # clock_settime(CLOCK_REALTIME, { 86400, 5 })
+    xorl %edi, %edi
+    movl $${DATA_ADDRESS + 64}, %esi
+    movq $86400, (%rsi)
+    movq $5, 8(%rsi)
+    syscall
+    ${read(0, 16)}${read(5, 32)}${read(1, 48)}${writeResults(4)}${exit("$0")}`,
+  );
+  assert.is(words[2], 86400n);
+  assert.ok(words[3]! >= 5n && words[3]! < 1000n);
+  assert.ok(words[4] === 86399n || words[4] === 86400n);
+  assert.ok(words[7]! > words[1]! && words[7]! < words[1]! + 2000n);
+});
+
 /** Reads CLOCK_MONOTONIC by the vDSO for ever; %r15 counts the readings, and a step back goes to `stepped_back`. */
 const READER = `${FIND_VDSO}
     ${address("__vdso_clock_gettime", "%rbp")}
@@ -268,6 +287,16 @@ test("two runs have it at two addresses; without randomisation it is where setar
   const { task } = await bootGuest(exit("$0"), { aslr: false });
   // Nothing fits above the stack there, so it is the highest mapping below mmap_base.
   assert.is(vdsoOf(task), 0x7ffff7ffe000);
+});
+
+test("personality(ADDR_NO_RANDOMIZE) before execve fixes it too", async () => {
+  const { kernel, task } = await bootGuest(exit("$0"));
+  const random = vdsoOf(task);
+  task.personality = 0x0040000;
+  execve(task, "/guest", ["guest"], []);
+  assert.is.not(vdsoOf(task), random);
+  assert.is(vdsoOf(task), 0x7ffff7ffe000);
+  kernel.exitGroup(task, 0, 0);
 });
 
 function errnoOf(call: () => unknown): number {
@@ -382,6 +411,49 @@ test("static glibc and musl programs read clocks without a crossing", async () =
     assert.equal(calls.filter((name) => /clock|time/.test(name)), [], compiler);
     assert.ok(result.crossings < 100, `${result.crossings} crossings`);
   }
+});
+
+const ALARMS = `
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+static volatile long alarms, back;
+static struct timespec last;
+static int before(struct timespec a, struct timespec b) { return a.tv_sec < b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec); }
+static void onAlarm(int signal) {
+    struct timespec now;
+    alarms++;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (before(now, last)) back++;
+}
+int main(void) {
+    timer_t timer;
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+    struct itimerspec every = {{0, 700}, {0, 700}};
+    signal(SIGALRM, onAlarm);
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) || timer_settime(timer, 0, &every, 0)) return 2;
+    for (long i = 0; i < 20000; i++) {
+        struct timespec now;
+        if (i & 1) syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+        else clock_gettime(CLOCK_MONOTONIC, &now);
+        if (before(now, last)) back++;
+        last = now;
+    }
+    printf("%ld %s\\n", back, alarms > 1000 ? "often" : "seldom");
+}
+`;
+
+test("read by vDSO and by system call in turn, with SIGALRM every few hundred instructions, time does not step back", async () => {
+  if (!hasProgram("gcc")) return skip("SIGALRM in the middle of clock readings", "no gcc here");
+  const folder = scratchFolder();
+  writeFileSync(join(folder, "alarms.c"), ALARMS);
+  const built = execute("gcc", ["-static", "-O1", "-o", join(folder, "alarms"), join(folder, "alarms.c")]);
+  assert.is(built.status, 0, built.stderr);
+  const { stdout } = await run(readFileSync(join(folder, "alarms")), { seed: 1, clock: "virtual" });
+  assert.is(Buffer.from(stdout).toString(), "0 often\n");
 });
 
 test("the walk through a reading in docs/vdso.md reads the page as the guest does", async () => {

@@ -1,4 +1,5 @@
-// Builds everything: `node build.mjs` (release), `--debug` for a machine with assertions and source map, `--kernel` for the machine only.
+// Builds everything: `node build.mjs` (release), `--debug` for a machine with assertions and source map, `--kernel` for the machine only,
+// `--host` for all but the machine, `--types` for the declarations only.
 //
 //   kernel/gen + kernel/decode + kernel/exec  ->  build/kernel/*.ts   (generated AssemblyScript)
 //   kernel/index.ts                           ->  build/machine.wasm
@@ -6,7 +7,7 @@
 //   host/linux/vdso.asm.ts, vdso-image.ts     ->  build/vdso-image.ts
 //   host/                                     ->  dist/               (library, CLI, browser bundle, types)
 
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { spawnSync } from "node:child_process";
@@ -16,6 +17,7 @@ const root = dirname(fileURLToPath(import.meta.url));
 const debug = process.argv.includes("--debug");
 const kernelOnly = process.argv.includes("--kernel");
 const hostOnly = process.argv.includes("--host");
+const typesOnly = process.argv.includes("--types");
 
 /** Bundles one TypeScript build step and imports it. */
 async function buildStep(entry, name) {
@@ -83,6 +85,21 @@ async function buildCommand(commonJs) {
   spawnSync(process.execPath, [step, join(root, "dist")], { stdio: "ignore" });
 }
 
+/** Declarations of host/index.ts. Node's resolution, which TypeScript follows for ES modules, wants file names in imports. */
+function buildTypes() {
+  const types = join(root, "dist/types");
+  rmSync(types, { recursive: true, force: true });
+  run("node_modules/typescript/bin/tsc", ["-p", "tsconfig.types.json"]);
+  for (const name of readdirSync(types, { recursive: true })) {
+    if (!name.endsWith(".d.ts")) continue;
+    const text = readFileSync(join(types, name), "utf8");
+    writeFileSync(join(types, name), text.replace(/((?:from|import)[ (]")(\.[^"]*)"/g, '$1$2.js"'));
+  }
+}
+
 mkdirSync(join(root, "build"), { recursive: true });
-if (!hostOnly) await buildKernel();
-if (!kernelOnly) await buildHost();
+if (typesOnly) buildTypes();
+else {
+  if (!hostOnly) await buildKernel();
+  if (!kernelOnly) await buildHost();
+}

@@ -1,12 +1,13 @@
 // linux-vdso.so.1 as a file: what readelf, objdump, gdb, the C libraries and Go's runtime look for in it, and what gVisor checks of
 // its own (vdso/check_vdso.py).
-import { writeFileSync } from "node:fs";
+// After a wanted change of its code: RING3_UPDATE_GOLDEN=1 node tests/run.mjs vdso-image, then read the diff.
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { vdsoImage } from "../../host/index";
 import { gnuHash, sysvHash } from "../../host/linux/vdso-image";
-import { execute, hasProgram, ring3, scratchFolder, skip } from "../command";
+import { execute, hasProgram, ring3, root, scratchFolder, skip } from "../command";
 import { LoadedVdso } from "./vdso-lookup";
 
 const FUNCTIONS = ["__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_time", "__vdso_getcpu", "__vdso_clock_getres"];
@@ -14,6 +15,12 @@ const image = vdsoImage();
 const vdso = new LoadedVdso(image);
 const file = join(scratchFolder(), "vdso.so");
 writeFileSync(file, image);
+
+const offsetOf = (name: string): number => vdso.bySysvHash(name, sysvHash(name), 2);
+
+function sizeOf(name: string): number {
+  for (let index = 1; ; index++) if (vdso.symbol(index).name === name) return vdso.symbol(index).size;
+}
 
 interface Section {
   name: string;
@@ -149,6 +156,32 @@ test("a CPU with RDPID gets it in the place of LSL, nothing else changed", () =>
   const getcpu = vdso.bySysvHash("getcpu", sysvHash("getcpu"), 2);
   assert.ok(changed.length > 0 && changed[0]! >= getcpu && changed.at(-1)! < getcpu + 8);
   assert.equal([...other.subarray(getcpu, getcpu + 4)], [0xf3, 0x0f, 0xc7, 0xf8]);
+});
+
+// In a variable, because the package's "exports" hide its types from the type checker.
+const packageName = "capstone-wasm";
+
+test("its code is the one in tests/golden", async () => {
+  const capstone = await import(packageName);
+  await capstone.loadCapstone();
+  const handle = new capstone.Capstone(capstone.Const.CS_ARCH_X86, capstone.Const.CS_MODE_64);
+  handle.setOption(capstone.Const.CS_OPT_SYNTAX, capstone.Const.CS_OPT_SYNTAX_ATT);
+  const lines: string[] = [];
+  for (const name of [...FUNCTIONS].sort((a, b) => offsetOf(a) - offsetOf(b))) {
+    const start = offsetOf(name);
+    const size = sizeOf(name);
+    lines.push(`${name}:`);
+    let end = start;
+    for (const { address, bytes, mnemonic, opStr } of handle.disasm(image.subarray(start, start + size), { address: start })) {
+      end = Number(address) + bytes.length;
+      lines.push(`  ${Number(address).toString(16).padStart(4, "0")}  ${mnemonic.padEnd(8)}${opStr}`.trimEnd());
+    }
+    assert.is(end, start + size, `${name}: not all of it is instructions`);
+  }
+  const golden = join(root, "tests/golden/vdso.lst");
+  const text = `${lines.join("\n")}\n`;
+  if (process.env.RING3_UPDATE_GOLDEN) writeFileSync(golden, text);
+  assert.is(text, readFileSync(golden, "utf8"));
 });
 
 test("ring3 vdso --dump writes the same bytes", () => {

@@ -55,7 +55,7 @@ function derive(): void {
   const lma = (load<u64>(CPU_BLOCK, EFER) & EFER_LMA) != 0;
   store<u32>(CPU_BLOCK, lma && cs & ATTRIBUTE_L ? MODE_64 : cs & ATTRIBUTE_DB ? MODE_32 : MODE_16, MODE);
   const state = (load<u64>(CPU_BLOCK, CR0) & (CR0_EM | CR0_TS)) | ((load<u64>(CPU_BLOCK, CR4) & (CR4_OSFXSR | CR4_OSXSAVE)) << 8)
-    | (<u64>(load<u32>(CPU_BLOCK, CPL) % 3 != 0) << 36) // CPL 1 and 2 share views and code pages with CPL 0
+    | (<u64>(load<u32>(CPU_BLOCK, CPL) - 1 < 2) << 36) // CPL 1 and 2 share views and code pages with CPL 0
     | (<u64>load<u32>(CPU_BLOCK, VENDOR) << 40) | (<u64>load<u32>(CPU_BLOCK, CPU_MODEL) << 44);
   if (state != decodeState) {
     decodeState = state;

@@ -101,7 +101,7 @@ export const integerRows: Row[] = [
   row("0F B7", "MOVZX", "Gv,Ew", { fn: "MOVZX16" }),
   row("0F BE", "MOVSX", "Gv,Eb", { fn: "MOVSX8" }),
   row("0F BF", "MOVSX", "Gv,Ew", { fn: "MOVSX16" }),
-  row("63", "MOVSXD", "Gv,Ed", { mode: "64" }),
+  row("63", "MOVSXD", "Gv,Ez", { mode: "64" }),
   row("8D", "LEA", "Gv,M"),
   row("86", "XCHG", "Eb,Gb", { lock: true }),
   row("87", "XCHG", "Ev,Gv", { lock: true }),

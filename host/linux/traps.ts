@@ -9,7 +9,7 @@ import { CR2, DR6, FCW, FSW, MXCSR } from "../../kernel/abi/state";
 import type { Suspend } from "../ring0/hypercall";
 import type { PtRegs } from "../ring0/pt-regs";
 import { exitToUserMode } from "./entry-common";
-import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, type MemoryFault, faultIn } from "./fault";
+import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, type Access, type MemoryFault, faultIn } from "./fault";
 import type { Kernel } from "./kernel";
 import { OutOfMemory } from "./page-cache";
 import type { Task } from "./task";
@@ -38,7 +38,7 @@ function pageFault(kernel: Kernel, task: Task, errorCode: number): void {
   let fault: MemoryFault | null;
   try {
     if (address < 0 || address >= TASK_SIZE) fault = { signal: SIGSEGV, code: SEGV_MAPERR };
-    else fault = faultIn(task.mm, address, errorCode & PF_FETCH ? ACCESS_EXEC : errorCode & PF_WRITE ? ACCESS_WRITE : ACCESS_READ);
+    else fault = faultIn(task.mm, address, accessOf(errorCode));
   } catch (error) {
     if (!(error instanceof OutOfMemory)) throw error;
     kernel.killForMemory(task);
@@ -50,6 +50,12 @@ function pageFault(kernel: Kernel, task: Task, errorCode: number): void {
   task.fault.errorCode = errorCode | PF_USER | (address < 0 || address >= TASK_SIZE ? PF_PRESENT : 0);
   task.fault.cr2 = address;
   kernel.signals.force(task, { signal: fault.signal, code: fault.code, address });
+}
+
+/** As in Linux's access_error, a fetch from a page that is not there counts as a read: it faults again if it may not be executed. */
+function accessOf(errorCode: number): Access {
+  if (errorCode & PF_WRITE) return ACCESS_WRITE;
+  return (errorCode & (PF_FETCH | PF_PRESENT)) === (PF_FETCH | PF_PRESENT) ? ACCESS_EXEC : ACCESS_READ;
 }
 
 function signalOf(kernel: Kernel, regs: PtRegs, vector: number): { signal: number; code: number; address: number } {

@@ -69,7 +69,9 @@ function wait(task: Task, address: number, value: number, timeout: number, absol
 export function waitUntil(task: Task, address: number, value: number, deadlineNs: number): number | Block {
   if (isSleeping(task.progress)) return sleep(task, address, value, task.progress.deadlineNs);
   if (task.mm.getU32(address) !== value) return -EAGAIN;
-  if (deadlineNs === Infinity) task.kernel.noticeOnce("futex: the only thread waits for another one to wake it: a deadlock of the guest");
+  if (deadlineNs === Infinity && task.kernel.timers.next(false) === Infinity) {
+    task.kernel.noticeOnce("futex: the only thread waits for another one to wake it: a deadlock of the guest");
+  }
   return sleep(task, address, value, deadlineNs);
 }
 

@@ -129,7 +129,7 @@ const MIB = 1 << 20;
 /**
  * Runs a Linux x86-64 program to its end on a machine of its own.
  * @param program the ELF file (or a #! script whose interpreter is in the guest's root)
- * @throws ProgramError when it cannot be run, RangeError for a memory size that cannot be had; what goes wrong inside the
+ * @throws ProgramError when it cannot be run, RangeError for a memory size, mount or working directory that cannot be had; what goes wrong inside the
  * guest is never thrown: it is in the result
  */
 export async function run(program: Uint8Array, options: RunOptions = {}): Promise<RunResult> {

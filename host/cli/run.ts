@@ -83,10 +83,13 @@ export async function runCommand(options: Options, rest: readonly string[]): Pro
   return result.status;
 }
 
-/** What run() threw, as main.ts wants it: an error of the program or of --memory, else as it is. */
+/** What run() threw, as main.ts wants it: an error of the program or of an option's value, else as it is. */
 export function runnableError(name: string, error: unknown): unknown {
   if (error instanceof ProgramError) return new ProgramNotRunnable(`${name}: ${error.message}`, error.exitStatus);
   if (error instanceof RangeError && /memory|RAM/i.test(error.message)) return new UsageError(`--memory: ${error.message}`);
+  for (const [option, prefix] of [["cwd", "working directory "], ["mount", "mount at "]] as const) {
+    if (error instanceof RangeError && error.message.startsWith(prefix)) return new UsageError(`--${option}: ${error.message.slice(prefix.length)}`);
+  }
   return error;
 }
 
@@ -158,6 +161,7 @@ function parseMount(text: string): { host: string; guest: string; writable: bool
   const colon = pair.lastIndexOf(":");
   const guest = pair.slice(colon + 1);
   if (colon <= 0 || !guest.startsWith("/")) throw new UsageError(`--mount is HOST:GUEST[:rw] with GUEST absolute, not "${text}"`);
+  if (/^\/+$/.test(guest)) throw new UsageError("--mount cannot replace the guest's root: --root DIR does");
   return { host: folder("mount", pair.slice(0, colon)), guest, writable: mode?.[1] === "rw" };
 }
 

@@ -12,6 +12,7 @@ import { DISPATCH_SUSPENDED, Ring0 } from "../ring0/ring0";
 import { type GetRandomValues, HostRandom, type RandomSource, SeededRandom, seedOf } from "./aslr";
 import { Clock, type HostClock } from "./clock";
 import { doSyscall64, exitToUserMode, restartSyscall } from "./entry-common";
+import { Errno } from "./errno";
 import { execve } from "./exec";
 import { Frames } from "./frames";
 import { Limits } from "./limits";
@@ -27,6 +28,7 @@ import { SIGKILL, SI_KERNEL, signalName } from "./uapi-signal";
 import { type HostDirectory } from "./vfs/host-directory";
 import { FdTable } from "./vfs/fd-table";
 import { lookupPath } from "./vfs/namei";
+import type { Path } from "./vfs/dentry";
 import type { InputStream, OutputStream } from "./vfs/streams";
 import { Vdso } from "./vdso";
 import { Vfs } from "./vfs/vfs";
@@ -137,8 +139,8 @@ export class Kernel implements Ring0Hooks {
   private readonly maxOpenFiles: number | undefined;
 
   /**
-   * A kernel in a fresh machine. @throws Errno when a mount or file of the options cannot be had, RangeError when guest RAM
-   * is too small, Error when the host has no source of randomness and no seed is given
+   * A kernel in a fresh machine. @throws Errno when the root or a file of the options cannot be had, RangeError when a mount cannot
+   * or guest RAM is too small, Error when the host has no source of randomness and no seed is given
    */
   constructor(machine: Machine, options: KernelOptions = {}) {
     this.machine = machine;
@@ -167,7 +169,7 @@ export class Kernel implements Ring0Hooks {
 
   /**
    * Makes the first task and gives it the program at `path`. Nothing runs yet.
-   * @throws Errno (ExecError with the reason) when it cannot be run
+   * @throws Errno (ExecError with the reason) when it cannot be run, RangeError when the working directory is none
    */
   spawn(path: string, argv: readonly string[], envp: readonly string[]): Task {
     const stack = this.ring0.allocKernelStack();
@@ -178,7 +180,7 @@ export class Kernel implements Ring0Hooks {
     // execve puts the memory there; until then nothing may touch it.
     const task = new Task(this, this.nextPid++, 1, stack, null!, new FdTable(), { root, cwd: root, umask: 0o022 }, creds, limits);
     try {
-      task.fs.cwd = lookupPath(task, -1, this.cwd, { follow: true });
+      task.fs.cwd = this.workingDirectory(task);
       for (const [fd, file] of this.vfs.openStandardStreams().entries()) task.files.install(file, false, Infinity, fd);
       execve(task, path, argv, envp);
       this.trace?.spawned(task, path, argv, envp);
@@ -190,6 +192,16 @@ export class Kernel implements Ring0Hooks {
     this.ring0.startAtRetFromFork(stack);
     this.tasks.set(task.pid, task);
     return task;
+  }
+
+  /** Where the first task starts; its failure is not one of the program. */
+  private workingDirectory(task: Task): Path {
+    try {
+      return lookupPath(task, -1, `${this.cwd}/`, { follow: true });
+    } catch (error) {
+      if (!(error instanceof Errno)) throw error;
+      throw new RangeError(`working directory ${this.cwd}: ${error.message}`);
+    }
   }
 
   /** exit_group: every thread of the task ends with this code, or of this signal. */

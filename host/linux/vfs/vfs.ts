@@ -1,7 +1,7 @@
 // The mount tree of one kernel: root, /dev, /proc, /tmp and what the embedding mounts, the standard streams, and the
 // unnamed files (pipes, eventfds). Made once by kernel.ts; everything path-like of the other files hangs from here.
 
-import { EEXIST, EINVAL, ENOENT, ENOTDIR, EROFS, Errno } from "../errno";
+import { EBUSY, EEXIST, EINVAL, ENOENT, ENOTDIR, EROFS, Errno } from "../errno";
 import type { Task } from "../task";
 import { AT_FDCWD, O_RDONLY, O_RDWR, O_WRONLY } from "../uapi-fcntl";
 import { S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } from "../uapi-stat";
@@ -56,7 +56,7 @@ export class Vfs {
   private readonly shown: RamFs;
   private nextMinor = 20;
 
-  /** Throws Errno when a folder cannot be read or a mount point cannot be made. */
+  /** Throws Errno when the root cannot be read or a file cannot be put, RangeError when a folder cannot be mounted where it is wanted. */
   constructor(options: VfsOptions) {
     this.now = options.now;
     const limit = options.ramfsLimit ?? RAMFS_LIMIT;
@@ -80,7 +80,7 @@ export class Vfs {
     this.mountAt("/proc", () => new ProcFs(this.newDev(), this.now), false, "proc", 0o555);
     this.mountAt("/tmp", () => new RamFs(this.newDev(), this.now, limit, 0o1777), false, "tmpfs", 0o1777);
     for (const { directory, path, writable } of options.mounts ?? []) {
-      this.mountAt(path, () => new HostFs(this.newDev(), directory), writable !== true, "host", 0o755);
+      this.mountHost(path, directory, writable === true);
     }
     for (const [path, bytes] of Object.entries(options.files ?? {})) this.putFile(path, bytes);
   }
@@ -100,6 +100,17 @@ export class Vfs {
   /** Mounts at an absolute path, making directories on the way. */
   private mountAt(path: string, make: () => FileSystem, readOnly: boolean, source: string, mode: number): void {
     this.addMount(make(), this.makeDirectories(path, mode), readOnly, source);
+  }
+
+  private mountHost(path: string, directory: HostDirectory, writable: boolean): void {
+    try {
+      // Paths start at the root that was there first: what is mounted over it would not be seen.
+      if (/^\/*$/.test(path)) throw new Errno(EBUSY);
+      this.mountAt(path, () => new HostFs(this.newDev(), directory), !writable, "host", 0o755);
+    } catch (error) {
+      if (!(error instanceof Errno)) throw error;
+      throw new RangeError(`mount at ${path}: ${error.message}`);
+    }
   }
 
   /** The directory at an absolute path, through links; missing ones are made, in a host folder only for show. */

@@ -1,14 +1,14 @@
 // Rebuilds the guest programs beside their sources: NAME.c and NAME.S become the static ELF file NAME
-// (hello.S becomes hello-asm, because hello is hello.c).
+// (hello.S becomes hello-asm, because hello is hello.c), NAME.wat the WASI module NAME.wasm.
 //
 //   node guest-programs/build.mjs [name ...]          rebuilds all of them, or those named
 //   node guest-programs/build.mjs --check [name ...]  builds into a scratch folder and compares with what is checked in
 //
-// C needs musl-gcc (Debian: musl-tools), assembly any gcc for x86-64. What cannot be built here is named and left as it
+// C needs musl-gcc (Debian: musl-tools), assembly any gcc for x86-64, WebAssembly text only binaryen, which came with assemblyscript. What cannot be built here is named and left as it
 // is. A build has no build-id, no paths and no times in it, so the same compiler makes the same bytes; --check skips a
 // program whose .comment section names another compiler.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,20 +20,31 @@ const COMMON = ["-O2", "-s", "-static", "-fno-pie", "-no-pie", "-fcf-protection=
 const KINDS = {
   ".c": { compiler: "musl-gcc", flags: ["-std=gnu11", "-Wall", "-Wextra", "-fno-asynchronous-unwind-tables"] },
   ".S": { compiler: "gcc", flags: ["-nostdlib"] },
+  ".wat": { compiler: "binaryen", flags: [] },
 };
 
 // Output names that are not the source's own.
-const RENAMED = { "hello.S": "hello-asm" };
+const RENAMED = { "hello.S": "hello-asm", "wasi-clock.wat": "wasi-clock.wasm" };
 
 /** @returns {string | null} the compiler's own version line as it stands in .comment, null when it is not on this machine */
 function compilerVersion(compiler) {
+  if (compiler === "binaryen") return "binaryen";
   const machine = spawnSync(compiler, ["-dumpmachine"], { encoding: "utf8" });
   if (machine.error || machine.status !== 0 || !machine.stdout.startsWith("x86_64")) return null;
   const first = spawnSync(compiler, ["--version"], { encoding: "utf8" }).stdout.split("\n")[0];
   return first.slice(first.indexOf("("));
 }
 
-function build(source, output) {
+async function buildModule(source, output) {
+  const { default: binaryen } = await import("binaryen");
+  const module = binaryen.parseText(readFileSync(join(here, source), "utf8"));
+  if (!module.validate()) return false;
+  writeFileSync(output, module.emitBinary());
+  return true;
+}
+
+async function build(source, output) {
+  if (source.endsWith(".wat")) return buildModule(source, output);
   const { compiler, flags } = KINDS[source.slice(source.lastIndexOf("."))];
   const built = spawnSync(compiler, [...COMMON, ...flags, "-o", output, source], { cwd: here, encoding: "utf8" });
   if (built.status === 0) return true;
@@ -41,7 +52,7 @@ function build(source, output) {
   return false;
 }
 
-function main(argv) {
+async function main(argv) {
   const check = argv[0] === "--check";
   const wanted = check ? argv.slice(1) : argv;
   const scratch = check ? mkdtempSync(join(tmpdir(), "ring3-guests-")) : null;
@@ -64,16 +75,16 @@ function main(argv) {
         console.log(`skip ${name}: checked in as built by another compiler than ${version}`);
         continue;
       }
-      if (!build(source, output)) failed++;
+      if (!(await build(source, output))) failed++;
       else if (!readFileSync(output).equals(stored)) {
         console.log(`differs ${name}`);
         failed++;
       } else console.log(`same ${name}`);
-    } else if (build(source, output)) console.log(`built ${name}`);
+    } else if (await build(source, output)) console.log(`built ${name}`);
     else failed++;
   }
   if (scratch) rmSync(scratch, { recursive: true });
   return failed ? 1 : 0;
 }
 
-process.exitCode = main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2));

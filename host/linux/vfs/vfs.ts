@@ -78,7 +78,8 @@ export class Vfs {
     }
     this.mountAt("/dev", () => new DevFs(this.newDev(), this.now, this.terminal !== null), false, "devtmpfs", 0o755);
     this.mountAt("/proc", () => new ProcFs(this.newDev(), this.now), false, "proc", 0o555);
-    this.mountAt("/tmp", () => new RamFs(this.newDev(), this.now, limit, 0o1777), false, "tmpfs", 0o1777);
+    // A host root shows what its own /tmp holds, read-only like the rest of it.
+    if (this.find("/tmp") === null) this.mountAt("/tmp", () => new RamFs(this.newDev(), this.now, limit, 0o1777), false, "tmpfs", 0o1777);
     for (const { directory, path, writable } of options.mounts ?? []) {
       this.mountHost(path, directory, writable === true);
     }

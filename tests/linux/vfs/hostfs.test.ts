@@ -125,4 +125,14 @@ test("a host folder as root is not touched, and yet has /dev, /proc, /tmp, mount
   assert.equal(fs.readdirSync(box), before);
 });
 
+test("a host folder as root that has a /tmp shows that one", () => {
+  const outer = fs.mkdtempSync(join(tmpdir(), "ring3-hostfs-"));
+  fs.mkdirSync(join(outer, "tmp"));
+  fs.writeFileSync(join(outer, "tmp/kept"), "kept");
+  const r = rig({ root: hostDirectory(outer, false) });
+  assert.equal(list(r, "/tmp"), [".", "..", "kept"]);
+  assert.is(r.call(sysOpen, "/tmp/x", O_RDWR | O_CREAT, 0o600), -E.EROFS);
+  fs.rmSync(outer, { recursive: true });
+});
+
 test.run();

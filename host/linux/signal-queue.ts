@@ -66,8 +66,8 @@ export class SignalQueue {
     this.mask &= ~set;
   }
 
-  /** Forgets what `source` sent. */
-  flushSource(source: SignalInfo["source"]): void {
-    for (let found = this.take((info) => info.source === source); found !== undefined; ) found = this.take((info) => info.source === source);
+  /** What `source` sent stays, but is its business no more. */
+  release(source: SignalInfo["source"]): void {
+    this.queued = this.queued.map((info) => (info.source === source ? { ...info, source: undefined } : info));
   }
 }

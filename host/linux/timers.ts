@@ -153,7 +153,7 @@ export class PosixTimer extends Timer implements SignalSource {
   }
 
   set(dueNs: number, intervalNs: number, realtime: Timespec | null): void {
-    this.forget();
+    this.releaseSignal();
     this.overruns = 0;
     this.lastOverruns = 0;
     this.intervalNs = intervalNs;
@@ -161,14 +161,15 @@ export class PosixTimer extends Timer implements SignalSource {
   }
 
   stop(): void {
-    this.forget();
+    this.releaseSignal();
     this.intervalNs = 0;
     this.disarm();
   }
 
-  private forget(): void {
-    this.task.signals.pending.flushSource(this);
-    this.task.signals.shared.flushSource(this);
+  /** A signal that waits is still delivered, and sets nothing forward (so before Linux 6.13). */
+  private releaseSignal(): void {
+    this.task.signals.pending.release(this);
+    this.task.signals.shared.release(this);
   }
 
   get(): TimerSetting {

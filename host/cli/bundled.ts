@@ -46,7 +46,7 @@ export function findProgram(word: string, root: string | undefined): ProgramFile
     }
   }
   const bundled = bundledPath(word);
-  if (bundled !== undefined) return { bytes: readProgram(word, bundled), guestPath: `/bin/${word}` };
+  if (bundled !== undefined) return { bytes: fs.readFileSync(bundled), guestPath: `/bin/${word}` };
   if (word !== "" && fs.existsSync(word)) return { bytes: readProgram(word, resolve(word)), guestPath: guestPathOf(resolve(word)) };
   throw new ProgramNotRunnable(`${word}: not found (bundled programs: ${bundledNames().join(", ")}; a path has a / in it)`, 127);
 }
@@ -82,6 +82,7 @@ function readProgram(word: string, path: string): Uint8Array {
     const stat = fs.statSync(path);
     if (stat.isDirectory()) throw new ProgramNotRunnable(`${word}: is a directory`, 126);
     if (!stat.isFile()) throw new ProgramNotRunnable(`${word}: not a regular file`, 126);
+    if (process.platform !== "win32" && !(stat.mode & 0o111)) throw new ProgramNotRunnable(`${word}: not executable`, 126);
     return fs.readFileSync(path);
   } catch (error) {
     if (error instanceof ProgramNotRunnable) throw error;

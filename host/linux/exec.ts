@@ -64,7 +64,8 @@ export function execve(task: Task, path: string, argv: readonly string[], envp: 
       start = load(task, mm, program, path, envp);
     } catch (error) {
       mm.put();
-      if (error instanceof OutOfMemory) throw new ExecError(ENOMEM, "guest memory is too small for it");
+      const full = error instanceof OutOfMemory || (error instanceof Errno && error.code === ENOMEM && !(error instanceof ExecError));
+      if (full) throw new ExecError(ENOMEM, "guest memory is too small for it");
       throw error;
     }
     commit(task, mm, program, path, start);

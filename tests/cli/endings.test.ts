@@ -1,5 +1,5 @@
 // How the command ends: each mistake is one line on stderr and the documented exit status, never a stack trace.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -74,6 +74,35 @@ test("an ELF file for another machine, class or byte order ends with 126", () =>
   oneLine(ring3(["run", mutated("class-32", (bytes) => bytes.writeUInt8(1, 4))]), 126, /class-32/);
   oneLine(ring3(["run", mutated("big-endian", (bytes) => bytes.writeUInt8(2, 5))]), 126, /big-endian/);
   oneLine(ring3(["run", mutated("relocatable", (bytes) => bytes.writeUInt16LE(1, 16))]), 126, /relocatable/);
+});
+
+test("a file without the right to be executed ends with 126, as from a shell", () => {
+  const path = program("plain", hello);
+  chmodSync(path, 0o644);
+  oneLine(ring3(["run", path]), 126, /not executable/);
+});
+
+test("a script without its interpreter is named with it and ends with 126", () => {
+  oneLine(ring3(["run", program("script", "#!/no/such/interpreter\n")]), 126, /\/no\/such\/interpreter is not in the guest's root/);
+});
+
+// Program header 1 stands at byte 120; its p_vaddr and p_offset have to agree in their page offset, here 0xfc0.
+test("segments that overlap, go backwards, are not aligned or too large end with 126", () => {
+  const SECOND = 64 + 56;
+  const refused: Record<string, [(bytes: Buffer) => void, RegExp]> = {
+    overlapping: [(bytes) => bytes.writeBigUInt64LE(0x400fc0n, SECOND + 16), /overlaps/],
+    backwards: [(bytes) => bytes.writeBigUInt64LE(0x300fc0n, SECOND + 16), /overlaps or precedes/],
+    "not-aligned": [(bytes) => bytes.writeBigUInt64LE(0x402fc1n, SECOND + 16), /not aligned/],
+    "null-page": [(bytes) => bytes.writeBigUInt64LE(0n, 64 + 16), /null page/],
+    terabyte: [(bytes) => bytes.writeBigUInt64LE(1n << 40n, SECOND + 40), /memory is too small/],
+    "behind-the-end": [(bytes) => bytes.writeBigUInt64LE((1n << 62n) + 0xfc0n, SECOND + 8), /truncated/],
+    "nothing-to-load": [(bytes) => [64, SECOND].forEach((at) => bytes.writeUInt32LE(4, at)), /nothing to load/],
+    "no-headers": [(bytes) => bytes.writeUInt16LE(0, 56), /without program headers/],
+    "headers-far-away": [(bytes) => bytes.writeBigUInt64LE(1n << 60n, 32), /truncated/],
+    "entry-in-the-kernel": [(bytes) => bytes.writeBigUInt64LE(0xffffffff81000000n, 24), /entry point/],
+    "core-dump": [(bytes) => bytes.writeUInt16LE(4, 16), /core dump/],
+  };
+  for (const [name, [change, says]] of Object.entries(refused)) oneLine(ring3(["run", mutated(name, change)]), 126, says);
 });
 
 // Program header 0 stands at byte 64: p_vaddr at +16, p_filesz at +32, p_memsz at +40.

@@ -6,6 +6,7 @@ import { type Death, Kernel, type KernelOptions } from "./linux/kernel";
 import { EACCES, ENOENT, ENOTDIR, Errno } from "./linux/errno";
 import type { HostClock } from "./linux/clock";
 import { sysCallTable, syscallRows } from "./linux/syscall-table";
+import { VECTORS } from "./ring0/idtentry.asm";
 import type { InputStream, OutputStream } from "./linux/vfs/streams";
 import { Machine, type MachineOptions } from "./machine/machine";
 
@@ -18,8 +19,17 @@ export type { FileSystemStatistics, Timespec } from "./linux/uapi-stat";
 export type { HostClock } from "./linux/clock";
 export { Crossing, type CrossingFrame, type CrossingListener, type CrossingState, type CrossingStep } from "./ring0/crossing";
 
+export { CrossingMeter, type CrossingCause, type CrossingTotal } from "./ring0/crossing-meter";
+export { type DearInstruction, InstructionSteps, type StepCounts } from "./ring0/instruction-steps";
+export { compileModule, counters, type Counters } from "./machine/counters";
+
 export { addressLayouts, type AddressLayout } from "./linux/address-layout";
 export { vdsoImage } from "./linux/vdso";
+
+/** Label of the IDT stub of a vector, asm_exc_page_fault for 14; undefined when nothing can be delivered through it. */
+export function vectorLabel(vector: number): string | undefined {
+  return VECTORS.find((row) => row.vector === vector)?.label;
+}
 
 /** Name of a system call that this kernel answers, undefined for -ENOSYS. */
 export function syscallName(number: number): string | undefined {

@@ -10,6 +10,9 @@ const TEXT_WIDTH = 30;
 const LEFT_WIDTH = 3 + 1 + 6 + 1 + 6 + 1 + 16 + 1;
 const CHANGE_WIDTH = WIDTH - LEFT_WIDTH - TEXT_WIDTH - 1;
 
+/** Length of SYSCALL. */
+const SYSCALL_BYTES = 2;
+
 /** Escape sequences, all empty when not on a terminal. */
 interface Palette {
   head: string;
@@ -53,6 +56,8 @@ export class Picture {
   readonly #palette: Palette;
   readonly #print: (line: string) => void;
   #previous: CrossingState | undefined;
+  /** Address of the instruction behind SYSCALL. */
+  #behind: number | undefined;
 
   constructor(options: { colour: boolean; print: (line: string) => void }) {
     this.#palette = options.colour ? COLOURS : PLAIN;
@@ -114,7 +119,7 @@ export class Picture {
 
   done(state: CrossingState, text: string): void {
     this.#switches(state);
-    this.#print(`${this.#left(state)}${text}`.trimEnd());
+    this.#print(`${this.#left(state)}${text || "(its page is not there yet: #PF comes next)"}`);
   }
 
   head(text: string): void {
@@ -137,8 +142,13 @@ export class Picture {
   #switches(state: CrossingState): void {
     const previous = this.#previous;
     if (!previous) return;
-    if (previous.cpl === 3 && state.cpl === 0) this.head("Ring 0: RIP from IA32_LSTAR, CS and SS from IA32_STAR; RSP and CR3 are still the user's");
-    if (previous.cpl === 0 && state.cpl === 3) this.head("Ring 3 again, at the instruction behind SYSCALL");
+    if (previous.cpl === 3 && state.cpl === 0) {
+      this.#behind = previous.address + SYSCALL_BYTES;
+      this.head("Ring 0: RIP from IA32_LSTAR, CS and SS from IA32_STAR; RSP and CR3 are still the user's");
+    }
+    if (previous.cpl === 0 && state.cpl === 3) {
+      this.head(`Ring 3 again, ${state.address === this.#behind ? "at the instruction behind SYSCALL" : "but elsewhere: the call has changed pt_regs->ip"}`);
+    }
     if (previous.cr3 === "user" && state.cr3 === "kernel") this.head("The kernel's page table: all of the kernel is mapped");
     if (previous.cr3 === "kernel" && state.cr3 === "user") this.head("The user's page table: of the kernel only the way in and out is mapped");
     if (previous.stack !== state.stack) {

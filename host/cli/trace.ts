@@ -32,6 +32,8 @@ export async function traceCommand(options: Options, rest: readonly string[]): P
   const listing = options.json ? jsonListing(disassemble, memory, print) : pictureListing(picture, disassemble, memory);
   let seen = false;
   let calls: string[] = [];
+  // By the frame of the way in: execve and rt_sigreturn leave another one.
+  let row = "";
   guest.options.strace = (line) => calls.push(line);
   const made = new Set<string>();
   guest.options.onSyscall = (event) => made.add(event.name);
@@ -46,9 +48,10 @@ export async function traceCommand(options: Options, rest: readonly string[]): P
       },
       frame(frame) {
         calls = [];
+        row = tableRow(frame);
         listing.frame(frame);
       },
-      handled: (frame) => listing.handled(frame, [tableRow(frame), ...calls]),
+      handled: (frame) => listing.handled(frame, [row, ...calls]),
       done(state, bytes) {
         listing.done(state, bytes);
         throw new CrossingDone();

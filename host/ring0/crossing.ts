@@ -11,7 +11,8 @@ import type { Registers } from "../machine/registers";
 import { FLAG_RF, EFER_SCE } from "../../kernel/abi/bits";
 import { EXIT_BUDGET, EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import {
-  CPL, CR2, CR3, EFER, FS_BASE, GPR, GS_BASE, KERNEL_GS_BASE, RAX, RDI, RDX, RFLAGS, RIP, RSP, SEG, SEG_CS, SEG_SS,
+  CPL, CR2, CR3, EFER, FS_BASE, GPR, GS_BASE, KERNEL_GS_BASE, NO_VECTOR, PENDING_INTERRUPT, RAX, RDI, RDX, RFLAGS, RIP, RSP, SEG, SEG_CS,
+  SEG_SS,
 } from "../../kernel/abi/state";
 import { PTI_USER_PGTABLE_BIT } from "./calling.asm";
 import { TSS_sp0, TSS_sp1, TSS_sp2 } from "./descriptors";
@@ -137,7 +138,7 @@ export class Crossing {
       }
       case "passing":
       case "approaching": {
-        const reason = this.#run(1);
+        const reason = this.#runOne();
         if (reason !== EXIT_BUDGET) return reason;
         if (this.#registers.getWord(CPL) !== 3) return undefined;
         if (this.#phase === "approaching") {
@@ -173,10 +174,20 @@ export class Crossing {
     }
   }
 
+  /** One instruction. A timer interrupt that waits stays waiting: it is none of the crossing's, and would be taken right behind SYSRET. */
+  #runOne(): number {
+    const registers = this.#registers;
+    const waiting = registers.getWord(PENDING_INTERRUPT);
+    registers.setWord(PENDING_INTERRUPT, NO_VECTOR);
+    const reason = this.#run(1);
+    registers.setWord(PENDING_INTERRUPT, waiting);
+    return reason;
+  }
+
   #traceOne(): number | undefined {
     const before = this.#state();
     const bytes = this.#code(before.address);
-    const reason = this.#run(1);
+    const reason = this.#runOne();
     const after = this.#state();
     this.listener.step({ before, after, bytes });
     if (reason === EXIT_HYPERCALL && this.#registers.lo(RAX) === HYPERCALL_DO_SYSCALL_64) {

@@ -1,7 +1,7 @@
 // `ring3 trace` on bundled programs, as its user sees it.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { ring3 } from "../command";
+import { ring3, shell } from "../command";
 
 test("trace shows the crossing of a call by name, the program's own output in its place", () => {
   const { text, stderr, status } = ring3(["trace", "--syscall", "write", "hello-asm"]);
@@ -34,6 +34,22 @@ test("trace of a call that does not come back says so", () => {
   assert.is(status, 0);
   assert.match(text, /exit_group\(0\)/);
   assert.match(text, /No way back/);
+});
+
+test("a call that slept comes back as any other: the timer interrupt that was due meanwhile is not in the picture", () => {
+  const { text } = shell("(sleep 0.3; echo abc) | $RING3 trace --syscall read cat");
+  assert.match(text, /sys_read, here[^\n]*\n  read\(0, "abc\\n", \d+\) += 4/);
+  assert.not.match(text, /interrupt/);
+  assert.match(text, /sysretq/);
+  assert.match(text, /Ring 3 again, at the instruction behind SYSCALL/);
+});
+
+test("a call that makes new registers is named by the number it came with, and where it goes is said", () => {
+  const { text } = ring3(["trace", "--syscall", "execve", "--root", "/", "/bin/sh", "-c", "exec /bin/true"]);
+  if (text === "") return;
+  assert.match(text, /sys_call_table\[59\]: sys_execve/);
+  assert.match(text, /iretq/);
+  assert.match(text, /Ring 3 again, but elsewhere/);
 });
 
 test("trace --pti=off writes no CR3, --pti=on two", () => {

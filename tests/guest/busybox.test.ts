@@ -34,6 +34,7 @@ function fill(): void {
 
 /** One row a comparison: the words behind `busybox`, and standard input where it is read. */
 const ROWS: { words: string[]; input?: string }[] = [
+  { words: ["sh", "-c", "trap 'echo USR1' USR1; trap 'echo bye' EXIT; trap 'echo TERM; exit 3' TERM; kill -USR1 $$; echo on; kill $$; echo not here"] },
   { words: ["echo", "-e", "one\\ttwo\\n"] },
   { words: ["cat", "words.txt", "numbers.txt"] },
   { words: ["cat", "-"], input: "typed\n" },

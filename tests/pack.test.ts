@@ -45,12 +45,12 @@ test.before(() => {
   copyFileSync(join(root, "guest-programs/hello"), join(folder, "a.out"));
 });
 
-test("the tarball has what is built, the guests, README and LICENSE, and nothing else", () => {
+test("the tarball has what is built, the guests, the documents and the licence, and nothing else", () => {
   const paths = files.map(({ path }) => path);
   for (const path of ["LICENSE", "README.md", "package.json", "dist/index.js", "dist/machine.wasm", "dist/ring3.browser.js", "guest-programs/hello", "guest-programs/hello.c"]) {
     assert.ok(paths.includes(path), path);
   }
-  for (const path of paths) assert.match(path, /^(dist|guest-programs)\/|^(LICENSE|README\.md|package\.json)$/);
+  for (const path of paths) assert.match(path, /^(dist|guest-programs|docs)\/|^(LICENSE|README\.md|package\.json)$/);
   for (const path of paths) assert.not.match(path, /\.test\.|\.map$|(^|\/)(tests|build\/steps|node_modules)\/|\.wat$|(?<!\.d)\.ts$/);
   assert.ok(packedBytes < 2_000_000, `${packedBytes} bytes`);
 });

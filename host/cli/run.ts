@@ -127,10 +127,15 @@ async function describeDeath(result: RunResult): Promise<string> {
   const { death } = result;
   // Signals that somebody sent have no place in the program.
   if (!death || death.signal !== result.signal || death.code <= 0 || !FAULT_SIGNALS.has(death.signal)) return name;
-  const where = `${name} at rip 0x${death.ip.toString(16)}`;
+  const where = `${name} at rip ${hexAddress(death.ip)}`;
   if (death.signal === "SIGILL" && death.bytes.length > 0) return `${where}: ${await describeInstruction(death.bytes, death.ip)}`;
   // A general protection fault has no address to tell.
-  return death.address === null || death.code === SI_KERNEL ? where : `${where}, address 0x${death.address.toString(16)}`;
+  return death.address === null || death.code === SI_KERNEL ? where : `${where}, address ${hexAddress(death.address)}`;
+}
+
+/** A signed address as the processor has it. */
+function hexAddress(address: number): string {
+  return `0x${BigInt.asUintN(64, BigInt(address)).toString(16)}`;
 }
 
 /** si_code of a signal that the kernel sends on its own account. */

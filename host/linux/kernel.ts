@@ -7,7 +7,7 @@ import { VECTOR_TIMER } from "../../kernel/abi/vectors";
 import type { Machine } from "../machine/machine";
 import type { Ring0Hooks, Suspend } from "../ring0/hypercall";
 import { hexLinear } from "../ring0/layout";
-import type { PtRegs } from "../ring0/pt-regs";
+import { PT_IP, type PtRegs } from "../ring0/pt-regs";
 import { DISPATCH_SUSPENDED, Ring0 } from "../ring0/ring0";
 import { type GetRandomValues, HostRandom, type RandomSource, SeededRandom, seedOf } from "./aslr";
 import { Clock, type HostClock } from "./clock";
@@ -80,7 +80,7 @@ export interface Death {
   signal: string;
   /** si_code */
   code: number;
-  /** RIP when it died. */
+  /** RIP when it died; signed, as `address` is, since only so an address of the kernel's half is exact. */
   ip: number;
   /** si_addr of a fault. */
   address: number | null;
@@ -262,7 +262,7 @@ export class Kernel implements Ring0Hooks {
   /** An assertion of ours: what the report of a bug needs. */
   private bug(what: string, regs?: PtRegs): Error {
     const rip = hexLinear(this.machine.registers.getLinear(RIP));
-    const user = regs === undefined ? "" : `, pt_regs ip=${hexLinear(regs.getSigned(0x80))} cs=${regs.cs.toString(16)}`;
+    const user = regs === undefined ? "" : `, pt_regs ip=${hexLinear(regs.getSigned(PT_IP))} cs=${regs.cs.toString(16)}`;
     return new Error(`${what}; rip=${rip}${user}, last system call ${this.lastCall?.name ?? "none"}`);
   }
 
@@ -413,10 +413,8 @@ export class Kernel implements Ring0Hooks {
 
   /** Remembers what the task is about to die of. */
   recordDeath(task: Task, info: SignalInfo): void {
-    const { ip } = task.regs;
-    // An address of the kernel's half is negative in siginfo.
-    const address = info.address === undefined ? null : info.address < 0 ? info.address + 2 ** 64 : info.address;
-    this.death = { signal: signalName(info.signal), code: info.code, ip, address, bytes: bytesAt(task, ip) };
+    const ip = task.regs.getSigned(PT_IP);
+    this.death = { signal: signalName(info.signal), code: info.code, ip, address: info.address ?? null, bytes: bytesAt(task, ip) };
   }
 
   /** Instructions retired since the machine's reset, entry code included. */

@@ -129,6 +129,8 @@ test("SIGSEGV names the address where there is one", () => {
   if (!built()) return;
   assert.match(lastWords("a read of the direct map"), /^SIGSEGV \(Segmentation fault\) at rip 0x[0-9a-f]+, address 0xffff888000000000\n$/);
   assert.match(lastWords("a jump to address 0"), /^SIGSEGV \(Segmentation fault\) at rip 0x0, address 0x0\n$/);
+  assert.match(lastWords("a jump into the vsyscall page"), /^SIGSEGV \(Segmentation fault\) at rip 0xffffffffff600123, address 0xffffffffff600123\n$/);
+  assert.match(lastWords("a push at address 0"), /^SIGSEGV \(Segmentation fault\) at rip 0x[0-9a-f]+, address 0xfffffffffffffff8\n$/);
   assert.match(lastWords("hlt"), /^SIGSEGV \(Segmentation fault\) at rip 0x[0-9a-f]+\n$/);
 });
 

@@ -275,6 +275,7 @@ export function fetchOperand(kind: u32, size: u32): void {
     case K_DI: {
       hasMemory = true;
       eaBase = RDI;
+      immediate = <i64>(1 << addrsize) << 32;
       return;
     }
     case K_A: {

@@ -13,7 +13,7 @@
 //   nth   instructions of the block before this one
 
 import { CPU_BLOCK } from "../abi/layout";
-import { SLOT_CODE_PAGE, SLOT_T0, SEG_BASE } from "../abi/state";
+import { SEG_BASE, SLOT_CODE_PAGE, SLOT_EA } from "../abi/state";
 import { readMem, writeMem } from "../mmu/access";
 
 export const UOP_SIZE: usize = 32;
@@ -78,6 +78,17 @@ export function ea(u: usize): u64 {
   return load<u64>(CPU_BLOCK + <usize>load<u8>(u, UOP_BASE))
     + (load<u64>(CPU_BLOCK + <usize>load<u8>(u, UOP_INDEX)) << <u64>load<u8>(u, UOP_SHIFT))
     + <u64>load<i32>(u, UOP_DISP);
+}
+
+/**
+ * Linear address `distance` bytes behind the operand, where the sum is cut to the address size, which the decoder has put into
+ * the upper half of imm (2, 4 or 8): bit strings, MASKMOVDQU.
+ */
+export function eaPlus(u: usize, distance: u64): u64 {
+  const bytes = <u32>(imm(u) >> 32);
+  if (bytes == 8) return ea(u) + distance;
+  const offset = load<u64>(CPU_BLOCK, SLOT_EA); // what the address step has left, without segment
+  return ((offset + distance) & (bytes == 4 ? 0xffffffff : 0xffff)) + (ea(u) - offset);
 }
 
 /** Architectural RIP of the instruction u belongs to. */

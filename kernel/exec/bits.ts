@@ -1,10 +1,8 @@
 // Bit, byte and scan instructions (SDM Vol. 1 5.1.6), SETcc, and the counts that came with BMI1, LZCNT and POPCNT.
 
-import { CPU_BLOCK } from "../abi/layout";
-import { SLOT_EA } from "../abi/state";
 import { faulted } from "../cpu/fault";
 import { arithmeticFlags, condition, flagsLogic, setArithmeticFlags, setCf } from "../cpu/flags";
-import { dst, ea, imm, ismem, opsize, src, sub, writeRm } from "../decode/uop";
+import { dst, ea, eaPlus, ismem, opsize, src, sub, writeRm } from "../decode/uop";
 import { probeWrite, readMem, writeMem } from "../mmu/access";
 
 const TEST_ONLY: u32 = 0;
@@ -12,14 +10,11 @@ const SET: u32 = 1;
 const RESET: u32 = 2;
 const COMPLEMENT: u32 = 3;
 
-/** Linear address of the operand that holds bit `offset`. imm tells the address size in its upper half: the sum is cut to it. */
+/** Linear address of the operand that holds bit `offset`. */
 function bitAddress<T>(u: usize, offset: u64): u64 {
   const signed: i64 = sizeof<T>() == 8 ? <i64>offset : sizeof<T>() == 4 ? <i64><i32>offset : <i64><i16>offset;
   const distance = <u64>((signed >> (sizeof<T>() == 8 ? 6 : sizeof<T>() == 4 ? 5 : 4)) * sizeof<T>());
-  const bytes = <u32>(imm(u) >> 32);
-  if (bytes == 8) return ea(u) + distance;
-  const base = load<u64>(CPU_BLOCK, SLOT_EA); // what the address step has left, without segment
-  return ((base + distance) & (bytes == 4 ? 0xffffffff : 0xffff)) + (ea(u) - base);
+  return eaPlus(u, distance);
 }
 
 /**

@@ -3,7 +3,7 @@
 // every NaN as it is; no arithmetic touches them here.
 
 import { faulted, raiseAC } from "../cpu/fault";
-import { dst, ea, src } from "../decode/uop";
+import { dst, ea, eaPlus, src } from "../decode/uop";
 import { probeWrite, writeMem } from "../mmu/access";
 import { view } from "../mmu/tlb";
 import { VIEW_USER_ALIGN } from "../mmu/walk";
@@ -90,31 +90,31 @@ export function MOVNTI<T>(b: T): T {
  * Can the masked store of 8 or 16 bytes be done? Which faults a byte that is not selected can cause is the chip's choice (SDM Vol. 2B
  * MASKMOVDQU); a Xeon reports those of the whole operand, even for a mask of zeros, those of the higher quadword first.
  */
-function canStore(linear: u64, bytes: u32): bool {
-  if (view == VIEW_USER_ALIGN && (linear & 7)) {
+function canStore(u: usize, bytes: u32): bool {
+  if (view == VIEW_USER_ALIGN && (ea(u) & 7)) {
     raiseAC();
     return false;
   }
-  if (bytes == 16 && !probeWrite(linear + 8, 8)) return false;
-  return probeWrite(linear, 8);
+  if (bytes == 16 && !probeWrite(eaPlus(u, 8), 8)) return false;
+  return probeWrite(ea(u), 8);
 }
 
 /** Byte k of the data goes to memory where the top bit of byte k of the mask is set. */
-function storeSelected(linear: u64, data: usize, mask: usize, bytes: u32): void {
+function storeSelected(u: usize, bytes: u32): void {
   for (let k: u32 = 0; k < bytes; k++) {
-    if (load<i8>(mask + k) < 0) writeMem<u8>(linear + k, load<u8>(data + k));
+    if (load<i8>(src(u) + k) < 0) writeMem<u8>(eaPlus(u, k), load<u8>(dst(u) + k));
   }
 }
 
 /** Memory operand is DS:rDI, which the decoder has put into the effective address. */
 export function MASKMOVDQU(u: usize): void {
-  if (canStore(ea(u), 16)) storeSelected(ea(u), dst(u), src(u), 16);
+  if (canStore(u, 16)) storeSelected(u, 16);
 }
 
 /** The transition to MMX state stays when the store then faults, as on a Xeon. */
 export function MASKMOVQ(u: usize): void {
   enterMmx();
-  if (!faulted && canStore(ea(u), 8)) storeSelected(ea(u), dst(u), src(u), 8);
+  if (!faulted && canStore(u, 8)) storeSelected(u, 8);
 }
 
 // SSE3 (SDM Vol. 1 5.7)

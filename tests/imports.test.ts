@@ -8,8 +8,10 @@ const kernel = sourceFiles("kernel");
 const host = sourceFiles("host");
 
 /** Lower may not import higher. Front ends stand on the public API, the API on the guest's Linux, and so on down to the CPU's numbers. */
-const hostLayers = ["kernel/abi", "host/machine", "host/ring0", "host/linux", "host/index", "host/cli", "host/bench", "host/web"];
+const hostLayers = ["kernel/abi", "host/machine", "host/ring0", "host/linux", "host/index", "host/bench", "host/cli", "host/web"];
 const frontEnds = new Set(["host/cli", "host/bench", "host/web"]);
+/** The one way between front ends: `ring3 bench` is a command like others, and what it does is in host/bench. */
+const isCommandOfBench = (from: string, to: string | undefined) => from === "host/cli" && to === "host/bench";
 const layerOf = (path: string) => hostLayers.find((layer) => path === layer || path.startsWith(`${layer}/`) || path.startsWith(`${layer}.`));
 
 /** Inside kernel/: index -> run -> exec -> system -> decode -> mmu -> cpu -> abi, a JIT beside exec. gen/ is a build step and reads rows. */
@@ -31,7 +33,7 @@ test("host/ imports only downwards", () => {
       // Built files (the Wasm module) and package.json's version are data, not layers.
       if (!to && !target.startsWith("kernel/")) continue;
       const downwards = to && hostLayers.indexOf(to) <= hostLayers.indexOf(from);
-      const acrossFrontEnds = to && frontEnds.has(to) && to !== from;
+      const acrossFrontEnds = to && frontEnds.has(to) && to !== from && !isCommandOfBench(from, to);
       if (!downwards || acrossFrontEnds) wrong.push(`${file.path} imports ${specifier}`);
     }
   }
@@ -45,7 +47,7 @@ test("front ends reach the machine through the public API only", () => {
     if (!from || !frontEnds.has(from)) continue;
     for (const { target, specifier } of file.imports) {
       const to = target && layerOf(target);
-      if (to && to !== from && to !== "host/index") wrong.push(`${file.path} imports ${specifier}`);
+      if (to && to !== from && to !== "host/index" && !isCommandOfBench(from, to)) wrong.push(`${file.path} imports ${specifier}`);
     }
   }
   assert.equal(wrong, []);

@@ -6,7 +6,7 @@
 // instruction was, and how many of the dear ones there are; and their sum has to agree with the count at full speed.
 
 import { counters, type Counters, InstructionSteps, type StepCounts } from "../index";
-import { runCrossings } from "./crossings-guest";
+import { runCrossings, type SharedCode } from "./crossings-guest";
 import type { Configuration, Row } from "./crossings-rows";
 
 const WARM_UP = 32;
@@ -22,6 +22,7 @@ export interface RowCounts extends Counters {
 
 export interface CountOptions extends Configuration {
   program: Uint8Array;
+  code: SharedCode;
   seed: bigint;
 }
 

@@ -10,8 +10,14 @@ const MEMORY_MIB = 8;
 const WRONG_ANSWER = 3;
 const NO_SUCH_DOOR = 4;
 
+/** The machine's compiled code, once there has been a machine. V8 optimises it while it runs; all runs share what it has by then. */
+export interface SharedCode {
+  module?: Kernel["machine"]["module"];
+}
+
 export interface GuestOptions extends Configuration {
   program: Uint8Array;
+  code: SharedCode;
   seed: bigint;
   clock: "host" | "virtual";
   onBoot?(kernel: Kernel): void;
@@ -31,8 +37,10 @@ export async function runCrossings(row: Row, counts: readonly number[], options:
     pcid: options.pcid,
     seed: options.seed,
     clock: options.clock,
+    module: options.code.module,
     onBoot(booted) {
       kernel = booted;
+      options.code.module = booted.machine.module;
       options.onBoot?.(booted);
     },
     stdout(bytes) {

@@ -66,7 +66,7 @@ function bundledPath(name: string): string | undefined {
 }
 
 /** guest-programs/ beside the package's own package.json; this file is a few folders below it, bundled or not. */
-function bundledDirectory(): string | undefined {
+export function bundledDirectory(): string | undefined {
   let directory = __dirname;
   for (;;) {
     const candidate = join(directory, "guest-programs");

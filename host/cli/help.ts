@@ -11,6 +11,7 @@ const SUMMARY: Record<Command, string> = {
   maps: "run a program several times, and print its /proc/self/maps of each run side by side",
   aslr: "measure how random the address space is, over thousands of programs loaded",
   vdso: "list what is in linux-vdso.so.1, or write it to a file",
+  bench: "measure a system call against the vDSO, or count the crossings of a program",
 };
 
 const EXAMPLES: Record<Command, string[]> = {
@@ -40,6 +41,13 @@ const EXAMPLES: Record<Command, string[]> = {
     "ring3 vdso                                      its functions, with address and size",
     "ring3 vdso --dump vdso.so                       the file, for objdump -d, readelf -Ws and gdb",
   ],
+  bench: [
+    "ring3 bench                                     all doors, with and without PTI and PCID",
+    "ring3 bench --native --html crossings.html      beside this processor and qemu-x86_64; charts for a slide",
+    "ring3 bench --pti=off --csv                     only without page-table isolation",
+    "ring3 bench --program hello                     the crossings of a program, by system call",
+    "ring3 bench --program ./a.out --folded a.folded one two   its time, for flame-graph tools",
+  ],
 };
 
 function print(text: string): number {
@@ -63,7 +71,7 @@ export function commandHelp(command: Command): number {
     "",
     "Options end at the program's name; everything behind it is the guest's. --opt=V and --opt V are the same.",
   ];
-  const takesProgram = command !== "aslr" && command !== "vdso";
+  const takesProgram = command !== "aslr" && command !== "vdso" && command !== "bench";
   return print(
     [
       `ring3 ${command} [options]${takesProgram ? " <program> [args...]" : ""}`,

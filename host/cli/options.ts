@@ -4,7 +4,7 @@
 /** A mistake in the command line: one line on stderr, exit status 2. */
 export class UsageError extends Error {}
 
-export type Command = "run" | "trace" | "maps" | "aslr" | "vdso";
+export type Command = "run" | "trace" | "maps" | "aslr" | "vdso" | "bench";
 
 /**
  * What an option takes:
@@ -47,13 +47,22 @@ interface OptionRow {
 const RUN: readonly Command[] = ["run"];
 const TRACE: readonly Command[] = ["trace"];
 /** All that load a program of the user's. */
-const GUEST: readonly Command[] = ["run", "trace", "maps"];
-const SEEDED: readonly Command[] = ["run", "trace", "maps", "aslr"];
+const GUEST: readonly Command[] = ["run", "trace", "maps", "bench"];
+const SEEDED: readonly Command[] = ["run", "trace", "maps", "aslr", "bench"];
+const BENCH: readonly Command[] = ["bench"];
 
 export const OPTIONS = [
+  { name: "program", kind: "text", metavar: "FILE", commands: BENCH, help: "count the crossings of this program; its arguments come last" },
+  { name: "folded", kind: "text", metavar: "FILE", commands: BENCH, help: "with --program: write folded stacks there, for flame graphs" },
+  { name: "model", kind: "text", metavar: "NAME", default: "skylake", commands: BENCH, help: "whose cycles: broadwell, skylake, icelake, zen, zen2, zen3" },
+  { name: "native", kind: "flag", commands: BENCH, help: "the same ELF file on this processor and under qemu-x86_64 too" },
+  { name: "rounds", kind: "count", metavar: "N", default: "3", commands: BENCH, help: "time everything N times, in turn" },
+  { name: "html", kind: "text", metavar: "FILE", commands: BENCH, help: "write a report with charts there" },
+  { name: "csv", kind: "flag", commands: BENCH, help: "print comma-separated values" },
+  { name: "md", kind: "flag", commands: BENCH, help: "print Markdown" },
   { name: "strace", kind: "flag", commands: RUN, help: "print each system call on stderr, with arguments and result" },
   { name: "syscall", kind: "text", metavar: "N|NAME", commands: TRACE, help: "trace this call's first crossing (default: the first call of all)" },
-  { name: "json", kind: "flag", commands: TRACE, help: "one JSON object a step, for programs to read" },
+  { name: "json", kind: "flag", commands: ["trace", "bench"], help: "JSON, for programs to read; of trace one object a step" },
   { name: "env", kind: "list", metavar: "K=V", commands: GUEST, help: "set an environment variable of the guest; K alone passes ours on" },
   { name: "mount", kind: "list", metavar: "HOST:GUEST[:rw]", commands: GUEST, help: "show a host folder to the guest, read-only unless :rw" },
   { name: "root", kind: "text", metavar: "DIR", commands: GUEST, help: "a host folder as the guest's read-only root, / included" },

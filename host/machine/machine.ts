@@ -32,11 +32,14 @@ export class Machine {
   readonly phys: PhysMemory;
   /** Linear memory of the instance; its layout is kernel/abi/layout.ts. It never grows, so views of it stay valid. */
   readonly memory: WebAssembly.Memory;
+  /** The compiled kernel/: a second machine made with it (MachineOptions.module) shares what V8 has optimised of it. */
+  readonly module: WebAssembly.Module;
   readonly #exports: MachineExports;
   readonly #tsc: () => number;
 
-  private constructor(memory: WebAssembly.Memory, exports: MachineExports, ramBytes: number, tsc: () => number) {
+  private constructor(memory: WebAssembly.Memory, module: WebAssembly.Module, exports: MachineExports, ramBytes: number, tsc: () => number) {
     this.memory = memory;
+    this.module = module;
     this.#exports = exports;
     this.#tsc = tsc;
     this.registers = new Registers(memory.buffer);
@@ -67,7 +70,7 @@ export class Machine {
       },
       host: { tsc },
     });
-    return new Machine(memory, instance.exports as unknown as MachineExports, ramBytes, tsc);
+    return new Machine(memory, module, instance.exports as unknown as MachineExports, ramBytes, tsc);
   }
 
   /**

@@ -24,6 +24,7 @@ export interface CountOptions extends Configuration {
   program: Uint8Array;
   code: SharedCode;
   seed: bigint;
+  aslr: boolean;
 }
 
 /** The counts of one row, or one line that says why there are none. @throws Error when our own two ways of counting disagree */

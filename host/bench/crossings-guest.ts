@@ -19,6 +19,7 @@ export interface GuestOptions extends Configuration {
   program: Uint8Array;
   code: SharedCode;
   seed: bigint;
+  aslr: boolean;
   clock: "host" | "virtual";
   onBoot?(kernel: Kernel): void;
   /** `begins`: the batch of this index is about to begin, or has just ended. Called while the guest is in its write(). */
@@ -36,6 +37,7 @@ export async function runCrossings(row: Row, counts: readonly number[], options:
     pti: options.pti,
     pcid: options.pcid,
     seed: options.seed,
+    aslr: options.aslr,
     clock: options.clock,
     module: options.code.module,
     onBoot(booted) {

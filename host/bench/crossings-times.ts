@@ -10,6 +10,7 @@ export interface TimeOptions extends Configuration {
   program: Uint8Array;
   code: SharedCode;
   seed: bigint;
+  aslr: boolean;
   clock: "host" | "virtual";
   batches: number;
 }

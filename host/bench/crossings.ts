@@ -19,6 +19,7 @@ export interface BenchOptions {
   configurations: readonly Configuration[];
   model: CycleModel;
   seed: bigint;
+  aslr: boolean;
   clock: "host" | "virtual";
   /** How often everything is timed, in turn; what disturbs the computer for a while then disturbs all rows alike. */
   rounds: number;

@@ -30,7 +30,11 @@ export async function benchCommand(options: Options, rest: readonly string[]): P
   if (options.program !== undefined) return benchProgram(options.program, options, rest);
   if (rest.length > 0) throw new UsageError(`ring3 bench takes no program: is it \`ring3 bench --program ${rest[0]}\`?`);
   if (options.folded !== undefined) throw new UsageError("--folded is of a program: ring3 bench --program FILE --folded FILE");
+  const ofProgram = [options.env, options.mount].some((list) => list.length > 0) || options.root !== undefined || options.timeout !== undefined || options.date !== undefined;
+  if (ofProgram) throw new UsageError("--env, --mount, --root, --timeout and --date are of a program: ring3 bench --program FILE");
   const model = modelOf(options.model);
+  // A file that cannot be written is better known before.
+  if (options.html !== undefined) write(options.html, "");
   setFlagsFromString(`--wasm-tiering-budget=${WASM_TIERING_BUDGET}`);
   const progress = new ProgressLine(process.stderr.isTTY === true && !options.quiet);
   const programPath = bundledFile("crossings");
@@ -42,6 +46,7 @@ export async function benchCommand(options: Options, rest: readonly string[]): P
     configurations: CONFIGURATIONS.filter(({ pti, pcid }) => (options.pti || !pti) && (options.pcid || !pcid)),
     model,
     seed: options.seed ?? DEFAULT_SEED,
+    aslr: !options["no-aslr"],
     clock: options.clock,
     rounds: options.rounds,
     native: options.native,

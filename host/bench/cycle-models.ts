@@ -41,9 +41,9 @@ const EVERYWHERE = {
     int: [150, "E"],
     sysenter: [50, "E"],
     iret: [100, "E"],
-    lsl: [40, "A"],
+    lsl: [40, "E"],
     // CALL do_syscall_64
-    hypercall: [2, "A"],
+    hypercall: [2, "E"],
   },
 } as const satisfies { ordinary: Price; dear: Partial<CycleModel["dear"]> };
 
@@ -64,10 +64,10 @@ interface ModelRow {
 const ROWS: readonly ModelRow[] = [
   { name: "broadwell", title: "Intel Broadwell", syscall: [49, "B"], sysret: [40, "B"], writeCr3: [206, "B"], rdtsc: [24, "A"], lfence: [5, "A"], walkLoad: [12, "I"], tlbMiss: [7, "I"] },
   { name: "skylake", title: "Intel Skylake", syscall: [42, "B"], sysret: [42, "B"], writeCr3: [191, "B"], rdtsc: [25, "A"], lfence: [4, "A"], walkLoad: [12, "I"], tlbMiss: [9, "I"] },
-  { name: "icelake", title: "Intel Ice Lake", syscall: [21, "B"], sysret: [29, "B"], writeCr3: [100, "P"], rdtsc: [25, "A"], lfence: [6, "A"], walkLoad: [13, "I"], tlbMiss: [9, "I"] },
+  { name: "icelake", title: "Intel Ice Lake", syscall: [21, "B"], sysret: [29, "B"], writeCr3: [100, "P"], rdtsc: [25, "E"], lfence: [6, "E"], walkLoad: [13, "I"], tlbMiss: [9, "I"] },
   { name: "zen", title: "AMD Zen", syscall: [63, "B"], sysret: [53, "B"], writeCr3: [100, "P"], rdtsc: [36, "A"], lfence: [8, "E"], walkLoad: [17, "I"], tlbMiss: [7, "E"] },
-  { name: "zen2", title: "AMD Zen 2", syscall: [53, "B"], sysret: [46, "B"], writeCr3: [100, "P"], rdtsc: [36, "A"], lfence: [8, "E"], walkLoad: [12, "I"], tlbMiss: [7, "I"] },
-  { name: "zen3", title: "AMD Zen 3", syscall: [83, "B"], sysret: [55, "B"], writeCr3: [100, "P"], rdtsc: [37, "A"], lfence: [8, "E"], walkLoad: [12, "I"], tlbMiss: [7, "I"] },
+  { name: "zen2", title: "AMD Zen 2", syscall: [53, "B"], sysret: [46, "B"], writeCr3: [100, "P"], rdtsc: [36, "A"], lfence: [8, "E"], walkLoad: [12, "I"], tlbMiss: [7, "E"] },
+  { name: "zen3", title: "AMD Zen 3", syscall: [83, "B"], sysret: [55, "B"], writeCr3: [100, "P"], rdtsc: [37, "A"], lfence: [8, "E"], walkLoad: [12, "I"], tlbMiss: [7, "E"] },
 ];
 
 export const CYCLE_MODELS: readonly CycleModel[] = ROWS.map(({ name, title, walkLoad, tlbMiss, ...dear }) => ({

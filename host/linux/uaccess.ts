@@ -13,6 +13,12 @@ const COPY_MAX = 64 << 20;
 const PATH_MAX = 4096;
 
 export abstract class UserMemory {
+  // Where small values are put together: a typed array of its own for each would cost more than the whole crossing.
+  readonly #eight = new DataView(new ArrayBuffer(8));
+  readonly #eightBytes = new Uint8Array(this.#eight.buffer);
+  readonly #sixteen = new DataView(new ArrayBuffer(16));
+  readonly #sixteenBytes = new Uint8Array(this.#sixteen.buffer);
+
   constructor(protected readonly phys: PhysMemory) {}
 
   /**
@@ -127,17 +133,14 @@ export abstract class UserMemory {
 
   /** 64-bit two's complement of an integral number. */
   putU64(address: number, value: number): void {
-    const bytes = new Uint8Array(8);
-    const view = new DataView(bytes.buffer);
-    view.setUint32(0, value, true);
-    view.setUint32(4, Math.floor(value / TWO_32), true);
-    this.copyToUser(address, bytes);
+    this.#eight.setUint32(0, value, true);
+    this.#eight.setUint32(4, Math.floor(value / TWO_32), true);
+    this.copyToUser(address, this.#eightBytes);
   }
 
   putBig(address: number, value: bigint): void {
-    const bytes = new Uint8Array(8);
-    new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, value), true);
-    this.copyToUser(address, bytes);
+    this.#eight.setBigUint64(0, BigInt.asUintN(64, value), true);
+    this.copyToUser(address, this.#eightBytes);
   }
 
   /**
@@ -185,12 +188,10 @@ export abstract class UserMemory {
   }
 
   putTimespec(address: number, sec: number, nsec: number): void {
-    const bytes = new Uint8Array(16);
-    const view = new DataView(bytes.buffer);
-    view.setUint32(0, sec, true);
-    view.setUint32(4, Math.floor(sec / TWO_32), true);
-    view.setUint32(8, nsec, true);
-    this.copyToUser(address, bytes);
+    this.#sixteen.setUint32(0, sec, true);
+    this.#sixteen.setUint32(4, Math.floor(sec / TWO_32), true);
+    this.#sixteen.setUint32(8, nsec, true);
+    this.copyToUser(address, this.#sixteenBytes);
   }
 }
 

@@ -20,6 +20,10 @@ function counted(first: number, ...names: string[]): [number, string][] {
   return names.map((name, index) => [first + index, name]);
 }
 
+function descriptorFlags(prefix: string): Names {
+  return [[fcntl.O_CLOEXEC, `${prefix}CLOEXEC`], [fcntl.O_NONBLOCK, `${prefix}NONBLOCK`]];
+}
+
 /** Composite values stand before the bits that they are made of. */
 const makeFlagNames: Readonly<Record<string, () => Names>> = {
   none: () => [],
@@ -28,6 +32,14 @@ const makeFlagNames: Readonly<Record<string, () => Names>> = {
     ...from(fcntl, "O_", ["O_ACCMODE", "O_RDONLY", "O_WRONLY", "O_RDWR", "O_TMPFILE", "O_SYNC"]),
     [fcntl.FASYNC, "FASYNC"],
   ],
+  // The same bits under the name that each call has for them; without an access mode.
+  pipe: () => [[fcntl.O_NONBLOCK, "O_NONBLOCK"], [fcntl.O_DIRECT, "O_DIRECT"], [fcntl.O_CLOEXEC, "O_CLOEXEC"]],
+  accept: () => descriptorFlags("SOCK_"),
+  epoll: () => descriptorFlags("EPOLL_"),
+  eventfd: () => [[1, "EFD_SEMAPHORE"], ...descriptorFlags("EFD_")],
+  inotify: () => descriptorFlags("IN_"),
+  signalfd: () => descriptorFlags("SFD_"),
+  timerfd: () => descriptorFlags("TFD_"),
   at: () => from(fcntl, "AT_", ["AT_FDCWD", "AT_EACCESS", "AT_REMOVEDIR"]),
   unlinkat: () => [[fcntl.AT_REMOVEDIR, "AT_REMOVEDIR"]],
   access: () => [[fcntl.R_OK, "R_OK"], [fcntl.W_OK, "W_OK"], [fcntl.X_OK, "X_OK"]],

@@ -100,6 +100,17 @@ test("a trace reads as strace's does", async () => {
   assert.is(lines[4], "+++ exited with 5 +++");
 });
 
+test("flags of a new descriptor have the name of their call, and no access mode", async () => {
+  const lines: string[] = [];
+  await run(program([...call(292, 0, 9, 0x80000), ...call(290, 1, 0x80801), ...call(283, 1, 0x800), ...call(293, 0, 0), ...call(60, 0)]), {
+    seed: 1, strace: (line) => lines.push(line),
+  });
+  const calls = lines.map((line) => line.split(" = ")[0]!.trimEnd());
+  for (const text of ["dup3(0, 9, O_CLOEXEC)", "eventfd2(1, EFD_SEMAPHORE|EFD_CLOEXEC|EFD_NONBLOCK)", "timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK)", "pipe2(NULL, 0)"]) {
+    assert.ok(calls.includes(text), `${text}: ${calls.join("; ")}`);
+  }
+});
+
 test("deaths are those that Linux deals out", async () => {
   const rows: [string, number[], string, number][] = [
     ["null pointer", [0x8b, 0x04, 0x25, 0, 0, 0, 0], "SIGSEGV", 1],

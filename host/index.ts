@@ -230,8 +230,8 @@ function outputOf(stream: RunOptions["stdout"], collector: Collector): OutputStr
 }
 
 function inputOf(stream: RunOptions["stdin"]): InputStream {
-  if (typeof stream === "object" && "read" in stream) return stream;
-  let rest = stream === undefined ? new Uint8Array(0) : bytesOf(stream);
+  if (typeof stream === "object" && stream !== null && "read" in stream) return stream;
+  let rest = stream === undefined || stream === null ? new Uint8Array(0) : bytesOf(stream);
   return {
     read(max) {
       if (rest.length === 0) return null;

@@ -6,18 +6,18 @@
 
 import { CPU_BLOCK } from "./abi/layout";
 import {
-  COUNT_BLOCK_DECODED, CPL, CPU_MODEL, CR0, CR4, EFER, EXIT_REASON, HALTED, MODE, MODE_16, MODE_32, MODE_64, PENDING_DEBUG, RAX, RETIRED, RFLAGS, RIP, SEG_BASE,
-  SEG_CS, SHADOW, SLOT_CODE_PAGE, SLOT_ZERO, VENDOR, XCR0,
+  COUNT_BLOCK_DECODED, CPL, CPU_MODEL, CR0, CR4, EFER, EXIT_REASON, HALTED, MODE, MODE_16, MODE_32, MODE_64, PENDING_DEBUG, RETIRED, RFLAGS, RIP,
+  SEG_BASE, SEG_CS, SHADOW, SLOT_CODE_PAGE, SLOT_ZERO, VENDOR,
 } from "./abi/state";
 import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, EFER_LMA, FLAG_RF, FLAG_TF } from "./abi/bits";
 import { EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN } from "./abi/exit-reasons";
 import { deliver, deliverPending, eventWaits } from "./system/deliver";
-import { clearFault, faulted, raiseGP, raisePF } from "./cpu/fault";
-import { arithmeticFlags, getFlags, putFlags } from "./cpu/flags";
-import { clearRipChanged, clearStateDirty, isCanonical, ripChanged, segAttributes, segLimit, stateChanged, stateDirty } from "./cpu/state";
+import { faulted, raiseGP, raisePF } from "./cpu/fault";
+import { getFlags, putFlags } from "./cpu/flags";
+import { clearRipChanged, clearStateDirty, isCanonical, ripChanged, segAttributes, stateChanged, stateDirty } from "./cpu/state";
 import {
-  arenaHas, arenaTake, arenaTop, blockAt, BLOCK_ROOM, clearCodeDropped, codeDropped, codePageOf, crossBlock, enterBlock, enterCrossBlock, flushCode,
-  markCode, pageOfCode,
+  arenaHas, arenaTake, arenaTop, blockAt, BLOCK_ROOM, clearCodeDropped, codeDropped, codePageOf, crossBlock, enterBlock, enterCrossBlock,
+  flushCode, markCode,
 } from "./mmu/code-cache";
 import { decodeOne } from "./decode/decoder";
 import { endsBlock, out, setOut } from "./decode/instruction";

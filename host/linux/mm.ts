@@ -152,7 +152,10 @@ export class Mm extends UserMemory {
     if (this.vmas.length >= MAX_MAP_COUNT || this.cutsSpecial(start) || this.cutsSpecial(end)) throw new Errno(ENOMEM);
     this.unmap(start, end);
     const backing = request.backing ?? null;
-    if (backing !== null) backing.users++;
+    if (backing !== null) {
+      backing.users++;
+      backing.mappers.add(this);
+    }
     this.account(length / PAGE_SIZE);
     return this.vmas.insert(
       new Vma(
@@ -160,6 +163,14 @@ export class Mm extends UserMemory {
         request.mayWrite ?? true,
       ),
     );
+  }
+
+  unmapFilePages(cache: PageCache, first: number): void {
+    for (const vma of this.vmas.list) {
+      if (vma.backing !== cache) continue;
+      const from = vma.start + Math.max(0, first - vma.pageIndex(vma.start)) * PAGE_SIZE;
+      if (from < vma.end) this.addressSpace.unmap(from, vma.end - from);
+    }
   }
 
   /** RLIMIT_AS, RLIMIT_DATA, and the overcommit heuristic: one private writable mapping larger than RAM is refused. */

@@ -20,6 +20,13 @@ export interface MappableFile {
 /** No frame is left for a page of the current task; entry-common.ts and traps.ts end it as the OOM killer would. */
 export class OutOfMemory {}
 
+/** An address space, as a file's pages see it. */
+export interface FileMapper {
+  /** Takes pages `first` and later of `cache` out of every mapping. */
+  unmapFilePages(cache: PageCache, first: number): void;
+}
+
+
 export class PageCache {
   private readonly frames = new Map<number, number>();
   /** Pages that some shared mapping has had writable since they were read: their frames may be newer than the file. */
@@ -38,6 +45,9 @@ export class PageCache {
   pastEnd(index: number): boolean {
     return this.file !== null && index * PAGE_SIZE >= this.file.fileSize();
   }
+
+  /** The address spaces that may have pages of it. */
+  readonly mappers = new Set<FileMapper>();
 
   /** The cached frame of page `index`, or -1; reads nothing. */
   peek(index: number): number {
@@ -97,8 +107,12 @@ export class PageCache {
     }
   }
 
-  /** The file now ends at `size`: whole pages past it leave the cache, and the rest of the last page reads as zeros. */
+  /**
+   * The file now ends at `size`: whole pages past it leave the cache and every mapping, private copies too (Linux
+   * unmap_mapping_range), and the rest of the last page reads as zeros.
+   */
   truncated(size: number): void {
+    for (const mm of this.mappers) mm.unmapFilePages(this, Math.ceil(size / PAGE_SIZE));
     for (const [index, frame] of [...this.frames]) {
       const start = index * PAGE_SIZE;
       if (start >= size) {

@@ -1,9 +1,7 @@
 // The CPU block as the instructions see it, and the two words by which an operation tells the run loop what it did.
 
 import { CPU_BLOCK } from "../abi/layout";
-import {
-  CPL, MODE, RFLAGS, RIP, SEG_BASE, SEG, SEG_SELECTOR, SEG_ATTRIBUTES, SEG_LIMIT, SHADOW, SLOT_CODE_PAGE, RETIRED,
-} from "../abi/state";
+import { CPL, MODE, RIP, SEG_BASE, SEG, SEG_SELECTOR, SEG_ATTRIBUTES, SEG_LIMIT, RETIRED } from "../abi/state";
 import { getFlags, putFlags } from "./flags";
 
 /** An operation set RIP itself: the run loop continues there and not at the next micro-operation. */

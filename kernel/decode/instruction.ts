@@ -287,7 +287,6 @@ export function fetchOperand(kind: u32, size: u32): void {
   }
 }
 
-// @ts-ignore: decorator
 
 
 export function operandKind(row: usize, k: u32): u32 {

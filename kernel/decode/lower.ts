@@ -6,7 +6,7 @@ import { CPU_BLOCK } from "../abi/layout";
 import { MODE_64, RAX, RSP, SEG_BASE, SEG_DS, SLOT_T0, SLOT_T1 } from "../abi/state";
 import { cpl, mode } from "../cpu/state";
 import {
-  addressInto, addrsize, at, emit, endsBlock, finishAddress, generalSlot, hasMemory, immediate, ip, isMemoryKind, modrm, opcode, operandKind,
+  addressInto, addrsize, emit, endsBlock, finishAddress, generalSlot, hasMemory, immediate, ip, isMemoryKind, modrm, opcode, operandKind,
   operandSize, operandSlot, opsize, repeat, resolved, rex, segment,
 } from "./instruction";
 import {

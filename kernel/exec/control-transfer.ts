@@ -3,12 +3,12 @@
 // misses the TLB, and what compatibility mode uses.
 
 import { CPU_BLOCK } from "../abi/layout";
-import { MODE_16, MODE_64, RBP, RCX, RSP, SEG_CS } from "../abi/state";
+import { MODE_64, RBP, RCX, RSP, SEG_CS } from "../abi/state";
 import { faulted, raiseGP } from "../cpu/fault";
 import { condition } from "../cpu/flags";
 import { isCanonical, mode, segLimit, setRip } from "../cpu/state";
 import { movedStack, popOperand, pushOperand, setStackPointer, stackLinear, stackMask } from "../system/stack";
-import { dst, ea, imm, ismem, nextRip, opsize, readRm, sub, thisRip, UOP_BASE } from "../decode/uop";
+import { imm, nextRip, opsize, readRm, sub } from "../decode/uop";
 import { probeRead, probeWrite, readMem, setStackAccess, writeMem } from "../mmu/access";
 import { alignedOrFault } from "../system/alignment";
 

@@ -1,7 +1,7 @@
 // Slow twins of exec()'s memory steps and branches: the same, through mmu/access.
 
 import { CPU_BLOCK } from "../abi/layout";
-import { SLOT_CODE_PAGE, SLOT_EA, SLOT_RMW } from "../abi/state";
+import { SLOT_EA, SLOT_RMW } from "../abi/state";
 import { faulted, raiseGP } from "../cpu/fault";
 import { condition } from "../cpu/flags";
 import { dst, ea, nextRip, src, sub, thisRip, UOP_CODE, UOP_DISP, UOP_IMM, UOP_OP, writeRm } from "../decode/uop";

@@ -1,8 +1,7 @@
 // Memory accesses of everything that is not inlined in exec(): TLB hit, else walk, page crossing, decoded code, alignment.
 // Each sets `faulted` and changes nothing when the access is not allowed.
 
-import { CPU_BLOCK } from "../abi/layout";
-import { raiseAC, raiseGP, raisePF, raiseSS, faulted } from "../cpu/fault";
+import { raiseAC, raiseGP, raisePF, raiseSS } from "../cpu/fault";
 import { isCanonical } from "../cpu/state";
 import { dropCode } from "./code-cache";
 import { entryOf, fill, systemContext, tlb, TLB_ADDEND, TLB_READ, TLB_WRITE, view } from "./tlb";

@@ -15,12 +15,11 @@
 // What must not go straight through simply has no tag: pages with decoded code and clean pages have no write tag,
 // physical addresses beyond RAM none at all.
 
-import { CONTEXT_MAP, CPU_BLOCK, PAGE_FLAGS, RAM_BASE, TLB_BASE, TLB_CONTEXTS, TLB_ENTRIES } from "../abi/layout";
+import { CONTEXT_MAP, CPU_BLOCK, PAGE_FLAGS, TLB_BASE, TLB_CONTEXTS, TLB_ENTRIES } from "../abi/layout";
 import { COUNT_TLB_FLUSH, COUNT_TLB_MISS, CPL, CR0, CR3, CR4, MODE, RFLAGS } from "../abi/state";
 import { CR0_AM, CR4_PCIDE, FLAG_AC } from "../abi/bits";
 import {
-  EXECUTE, VIEW_SUPERVISOR, VIEW_SUPERVISOR_AC, VIEW_USER, VIEW_USER_ALIGN, READ, WRITE, walk,
-  walkDirty, walkExecutable, walkPhysical, walkReadable, walkWritable,
+  VIEW_SUPERVISOR, VIEW_SUPERVISOR_AC, VIEW_USER, VIEW_USER_ALIGN, walk, walkDirty, walkExecutable, walkPhysical, walkReadable, walkWritable,
 } from "./walk";
 import { hostAddress, inRam, pageFlags, PAGE_HAS_CODE, PAGE_WRITE_TLB, setPageFlags } from "./phys";
 

@@ -3,9 +3,7 @@
 
 import { CPU_BLOCK } from "../abi/layout";
 import { COUNT_WALK_LOAD, CR0, CR3, CR4, EFER } from "../abi/state";
-import {
-  CR0_PG, CR0_WP, CR4_SMAP, CR4_SMEP, EFER_NXE, PTE_A, PTE_D, PTE_G, PTE_P, PTE_PS, PTE_RW, PTE_US, PHYSICAL_BITS,
-} from "../abi/bits";
+import { CR0_PG, CR0_WP, CR4_SMAP, CR4_SMEP, EFER_NXE, PTE_A, PTE_D, PTE_P, PTE_PS, PTE_RW, PTE_US, PHYSICAL_BITS } from "../abi/bits";
 import { PF_FETCH, PF_PRESENT, PF_RESERVED, PF_USER, PF_WRITE } from "../abi/vectors";
 import { hostAddress, inRam } from "./phys";
 

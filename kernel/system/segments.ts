@@ -13,9 +13,7 @@
 // in its low dword, and its bits 44:40 (where a type would stand) are zero.
 
 import { CPU_BLOCK } from "../abi/layout";
-import {
-  CPL, GDTR_BASE, GDTR_LIMIT, MODE_64, SEG, SEG_ATTRIBUTES, SEG_CS, SEG_LDTR, SEG_SELECTOR, SEG_SS, VENDOR, VENDOR_INTEL,
-} from "../abi/state";
+import { CPL, GDTR_BASE, GDTR_LIMIT, MODE_64, SEG, SEG_CS, SEG_LDTR, SEG_SELECTOR, SEG_SS, VENDOR, VENDOR_INTEL } from "../abi/state";
 import { VECTOR_GP, VECTOR_NP, VECTOR_SS } from "../abi/vectors";
 import { readSystem, writeSystem } from "../mmu/access";
 import { faulted, raiseGP, raiseSelector } from "../cpu/fault";

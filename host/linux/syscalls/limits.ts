@@ -1,9 +1,12 @@
 // Resource limits and usage (Linux kernel/sys.c).
 
 import { EINVAL, EPERM, ESRCH, Errno } from "../errno";
-import { RLIMIT_NOFILE, RLIM_INFINITY, RLIM_NLIMITS, type Limit } from "../limits";
+import { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_NOFILE, RLIM_INFINITY, RLIM_NLIMITS, type Limit } from "../limits";
 import type { Task } from "../task";
 import { NR_OPEN } from "../vfs/fd-table";
+
+/** Limits that are remembered and told, and hold nobody back: said by name when one is set. */
+const NOT_ENFORCED = new Map([[RLIMIT_CPU, "RLIMIT_CPU"], [RLIMIT_FSIZE, "RLIMIT_FSIZE"]]);
 
 const INFINITY_BITS = 2n ** 64n - 1n;
 
@@ -28,6 +31,8 @@ function change(task: Task, resource: number, limit: Limit): void {
   if (resource === RLIMIT_NOFILE && limit.hard > NR_OPEN) throw new Errno(EPERM);
   if (limit.hard > hard && task.creds.euid !== 0) throw new Errno(EPERM);
   task.limits.set(resource, limit);
+  const name = NOT_ENFORCED.get(resource);
+  if (name !== undefined && limit.soft !== RLIM_INFINITY) task.kernel.noticeOnce(`${name} is kept but not enforced yet`);
 }
 
 export function sysGetrlimit(task: Task, resource: number, address: number): number {

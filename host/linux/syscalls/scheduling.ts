@@ -53,11 +53,12 @@ export function sysSchedSetscheduler(task: Task, pid: number, policy: number, pa
   const priority = task.mm.getI32(parameter);
   find(task, pid);
   const kind = policy & ~SCHED_RESET_ON_FORK;
-  if (kind === SCHED_OTHER || kind === SCHED_BATCH || kind === SCHED_IDLE) return priority === 0 ? 0 : -EINVAL;
-  if (kind !== SCHED_FIFO && kind !== SCHED_RR) return -EINVAL;
-  if (priority < 1 || priority > 99) return -EINVAL;
+  if (kind === SCHED_OTHER) return priority === 0 ? 0 : -EINVAL;
+  const realTime = kind === SCHED_FIFO || kind === SCHED_RR;
+  if (!realTime && kind !== SCHED_BATCH && kind !== SCHED_IDLE) return -EINVAL;
+  if (realTime ? priority < 1 || priority > 99 : priority !== 0) return -EINVAL;
   // There is one task: ahead of whom it runs makes no difference, but what it asked for would have to be remembered.
-  task.kernel.noticeOnce("sched_setscheduler: the real-time policies are not built, -EPERM");
+  task.kernel.noticeOnce("sched_setscheduler: no policy but SCHED_OTHER is built, -EPERM");
   return -EPERM;
 }
 

@@ -162,7 +162,7 @@ export class Kernel implements Ring0Hooks {
       root: options.root, mounts: options.mounts, files: options.files,
       stdin: options.stdin ?? null, stdout: options.stdout ?? null, stderr: options.stderr ?? null,
     });
-    this.trace = options.strace || options.onSyscall ? new CallTrace(this, options.strace, options.onSyscall) : null;
+    this.trace = options.strace || options.onSyscall ? new CallTrace(options.strace, options.onSyscall) : null;
   }
 
   // --- tasks

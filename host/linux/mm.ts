@@ -8,7 +8,7 @@ import type { Frames } from "./frames";
 import { OutOfMemory, type PageCache } from "./page-cache";
 import { UserMemory } from "./uaccess";
 import {
-  MAP_ANONYMOUS, MAP_GROWSDOWN, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, MAX_MAP_COUNT, MMAP_MIN_ADDR, PAGE_SIZE, PROT_EXEC,
+  MAP_ANONYMOUS, MAP_GROWSDOWN, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, MAX_MAP_COUNT, MMAP_MIN_ADDR, PAGE_SIZE,
   PROT_NONE, PROT_READ, PROT_WRITE, STACK_GUARD_GAP, TASK_SIZE, pageAlign, pageFloor,
   withoutWrite,
 } from "./uapi-mman";

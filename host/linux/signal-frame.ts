@@ -25,7 +25,7 @@ import {
 } from "../ring0/pt-regs";
 import { __USER_CS, __USER_DS } from "../ring0/segments";
 import { Errno } from "./errno";
-import { SIZEOF_SIGINFO, siginfoBytes } from "./siginfo";
+import { siginfoBytes } from "./siginfo";
 import { type Delivery, onAlternateStack, signalBit, withinAlternateStack } from "./signal";
 import { setAlternateStack } from "./signal-stack";
 import type { Task } from "./task";

@@ -4,7 +4,6 @@
 
 import { type PtRegs, PT_DI, PT_DX, PT_R10, PT_R8, PT_R9, PT_SI } from "../ring0/pt-regs";
 import { ERESTARTSYS, ERESTART_RESTARTBLOCK, errnoMessage, errnoName } from "./errno";
-import type { Kernel } from "./kernel";
 import { RLIM_INFINITY } from "./limits";
 import type { SignalInfo } from "./siginfo";
 import type { SyscallRow } from "./syscall-table";
@@ -44,7 +43,6 @@ export class CallTrace {
   private readonly begun = new Map<Task, Begun>();
 
   constructor(
-    private readonly kernel: Kernel,
     private readonly line: ((line: string) => void) | undefined,
     private readonly onSyscall: ((event: SyscallEvent) => void) | undefined,
   ) {}

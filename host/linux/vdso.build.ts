@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { assemble } from "../ring0/assemble.build";
-import { vdsoAlternatives, vdsoFunctions } from "./vdso.asm";
+import { vdsoAlternatives } from "./vdso.asm";
 import { buildVdsoImage } from "./vdso-image";
 
 /** The text of the module that vdso.ts reads. */

@@ -1,6 +1,6 @@
 // Integer instructions of the one-byte map and of 0F, 0F 38: SDM Vol. 2D appendix A, tables.
 
-import { row } from "./row";
+import { row, type Row } from "./row";
 
 const ALU = ["ADD", "OR", "ADC", "SBB", "AND", "SUB", "XOR", "CMP"];
 const SHIFTS = ["ROL", "ROR", "RCL", "RCR", "SHL", "SHR", "SHL", "SAR"];

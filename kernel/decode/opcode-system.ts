@@ -5,7 +5,7 @@
 // check it themselves; so do MOV CRn and DRn, where #UD for a register that does not exist comes first. VMX, SMX and RSM are
 // not offered and have no rows: #UD.
 
-import { row } from "./row";
+import { row, type Row, type RowAttributes } from "./row";
 
 const SEGMENT_PUSHES: Row[] = [
   row("06", "PUSH", "", { fn: "PUSH_ES", mode: "32" }),

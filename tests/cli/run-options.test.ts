@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { OPTIONS } from "../../host/cli/options";
-import { execute, hasProgram, ring3, root, scratchFolder, skip } from "../command";
+import { execute, hasProgram, ring3, scratchFolder, skip } from "../command";
 
 const folder = scratchFolder();
 const data = join(folder, "data");

@@ -5,7 +5,7 @@ import { EEXIST, EFBIG, EINVAL, EMLINK, ENOSPC, ENOTEMPTY, ENXIO, EOPNOTSUPP, EP
 import type { MappableFile } from "../page-cache";
 import type { Task } from "../task";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../uapi-fcntl";
-import { S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "../uapi-stat";
+import { S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../uapi-stat";
 import type { Attributes, FileSystemStatistics, Timespec } from "../uapi-stat";
 import type { Path } from "./dentry";
 import { openDevice } from "./devices";

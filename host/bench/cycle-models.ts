@@ -11,6 +11,9 @@
 //      for families 17h and 19h
 //   P  Linux Documentation/x86/pti.rst: "Moves to CR3 are on the order of a hundred cycles"
 //   E  our estimate, where none of these has a figure
+//
+// The figures under B, A and I were written down without the publications at hand: orders of magnitude until somebody has held
+// each against its source. Nothing but the modelled column rests on them.
 
 import type { DearInstruction } from "../index";
 import type { RowCounts } from "./crossings-counts";

@@ -180,8 +180,7 @@ export class AddressSpace {
   destroy(): void {
     if (this.#destroyed) throw new Error("address space destroyed twice");
     this.#destroyed = true;
-    this.#leave(this);
-    if (this.asid !== NO_ASID) this.#tables.flush();
+    this.#leave(this); // flushes the TLB
     this.#pages = 0;
     this.#tables.freeUserTables(this.root);
     freePml4(this.#phys, this.root, this.#tables.pti);

@@ -182,10 +182,6 @@ export class PageTables {
     for (const linear of linears) this.#tlb.invlpg(linear);
   }
 
-  flush(): void {
-    this.#tlb.flushTlb();
-  }
-
   invalidatePage(linear: number): void {
     this.#tlb.invlpg(linear);
   }

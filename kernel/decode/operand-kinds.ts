@@ -94,7 +94,6 @@ export const R2_ENDS_BLOCK = 128;
 export const R3_MODRM = 1;
 /** The result is stored in the low lane only, or is otherwise narrower than the slot: no zero extension by the decoder's concern. */
 export const R3_SUB_IS_OPCODE = 2;
-export const R3_FXSAVE = 4;
 /** `sub` is ModRM.rm: i of ST(i). */
 export const R3_SUB_IS_RM = 8;
 

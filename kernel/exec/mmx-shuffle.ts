@@ -81,6 +81,6 @@ export function PINSRW_MMX(a: u64, b: u16, i: u64): u64 {
 
 /** All x87 registers become empty; TOP becomes 0, as with every MMX instruction, which the SDM does not say of this one. */
 export function EMMS(u: usize): void {
-  enterMmx();
+  enterMmx(u);
   if (!faulted) store<u8>(CPU_BLOCK, 0, FTW);
 }

@@ -4,7 +4,7 @@
 import { CPU_BLOCK } from "../abi/layout";
 import { FSW, FTW, ST, ST_SIGN_EXPONENT } from "../abi/state";
 import { VECTOR_MF } from "../abi/vectors";
-import { raise } from "../cpu/fault";
+import { faulted, raise } from "../cpu/fault";
 import { dst } from "../decode/uop";
 
 const FSW_ES: u16 = 0x80;
@@ -22,15 +22,16 @@ export function MMX_TOP(u: usize): void {
 
 /** The step before any other operation, and behind all: dst is what was written, if that is a register. */
 export function MMX_ENTER(u: usize): void {
-  store<u16>(CPU_BLOCK, load<u16>(CPU_BLOCK, FSW) & ~FSW_TOP, FSW);
+  MMX_TOP(u);
   store<u8>(CPU_BLOCK, 0xff, FTW);
   const written = dst(u);
   if (written - (CPU_BLOCK + ST) < 128) store<u16>(written, 0xffff, ST_SIGN_EXPONENT);
 }
 
-/** Both steps at once, for raw operations; sets `faulted`. */
-export function enterMmx(): void {
-  if (load<u16>(CPU_BLOCK, FSW) & FSW_ES) return raise(VECTOR_MF, 0);
-  store<u16>(CPU_BLOCK, load<u16>(CPU_BLOCK, FSW) & ~FSW_TOP, FSW);
+/** Check and transition at once, for raw operations; sets `faulted`. */
+export function enterMmx(u: usize): void {
+  MMX_WAIT(u);
+  if (faulted) return;
+  MMX_TOP(u);
   store<u8>(CPU_BLOCK, 0xff, FTW);
 }

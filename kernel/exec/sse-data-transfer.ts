@@ -113,7 +113,7 @@ export function MASKMOVDQU(u: usize): void {
 
 /** The transition to MMX state stays when the store then faults, as on a Xeon. */
 export function MASKMOVQ(u: usize): void {
-  enterMmx();
+  enterMmx(u);
   if (!faulted && canStore(u, 8)) storeSelected(u, 8);
 }
 

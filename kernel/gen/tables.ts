@@ -43,7 +43,6 @@ const USES: Record<string, number> = {
   LOOP: K.USE_LOOP, MOVDQA: K.USE_MOVE128, XLAT: K.USE_XLAT, SWAPGS: K.USE_SWAPGS, MOV_FROM_CR: K.USE_MOV_FROM_CR,
   MOV_TO_CR: K.USE_MOV_TO_CR, BT: K.USE_BT, BT_IMM: K.USE_BT, BTS: K.USE_BTS, BTS_IMM: K.USE_BTS, BTR: K.USE_BTR, BTR_IMM: K.USE_BTR, BTC: K.USE_BTC, LOOPE: K.USE_LOOP, LOOPNE: K.USE_LOOP, JRCXZ: K.USE_LOOP,
 };
-const WITHOUT_MODRM_USE = new Set(["XCHG"]);
 /** Planted by the decoder itself. */
 export const DECODE_FAULTS = ["UNDEFINED", "PROTECTED", "DEVICE_NOT_AVAILABLE", "ADDRESS16", "MMX_WAIT", "MMX_TOP", "MMX_ENTER"];
 const TYPES = ["u8", "u16", "u32", "u64"];
@@ -120,10 +119,10 @@ export class Tables {
     if (feature === undefined) throw new Error(`row ${row.opcode} ${row.mnemonic}: CPUID feature ${row.cpuid} is not known to kernel/cpu/cpuid.ts`);
     view.setUint8(at + K.ROW_FEATURE, feature);
     view.setUint16(at + K.ROW_NEXT, next, true);
-    view.setUint16(at + K.ROW_USE, WITHOUT_MODRM_USE.has(name) && operands[0].startsWith("Z") ? K.USE_XCHG_RAX
+    view.setUint16(at + K.ROW_USE, name === "XCHG" && operands[0].startsWith("Z") ? K.USE_XCHG_RAX
       : codes.some(([k]) => k === K.K_X || k === K.K_Y) ? K.USE_STRING : USES[name] ?? K.USE_RULE, true);
     view.setUint8(at + K.ROW_FLAGS3, (encoding.hasModrm ? K.R3_MODRM : 0) | (encoding.reg === undefined && !encoding.hasModrm ? K.R3_SUB_IS_OPCODE : 0)
-      | (row.cpuid === "FXSR" ? K.R3_FXSAVE : 0) | (/[0-9A-F]{2}\+i/.test(row.opcode) ? K.R3_SUB_IS_RM : 0) | (encoding.reg === undefined && (name === "SETCC" || name === "CMOVCC") ? K.R3_SUB_IS_OPCODE : 0));
+      | (/[0-9A-F]{2}\+i/.test(row.opcode) ? K.R3_SUB_IS_RM : 0) | (encoding.reg === undefined && (name === "SETCC" || name === "CMOVCC") ? K.R3_SUB_IS_OPCODE : 0));
   }
 
   /** What decides T and opsize(): an operand that depends on prefixes, else the first general one, else 64-bit default rows. */

@@ -1,25 +1,10 @@
 // A folder outside the guest, as an embedding offers it for --mount and --root. Every call is synchronous and answers at
 // once. hostfs.ts makes a file system of it; host/cli/host-directory.ts implements it with Node.
 
-import type { FileSystemStatistics, Timespec } from "../uapi-stat";
+import type { Attributes, FileSystemStatistics, Timespec } from "../uapi-stat";
 
-/** What lstat tells. Sizes in bytes, `blocks` of 512 bytes, `mode` with its type bits. */
-export interface HostStat {
-  dev: number;
-  ino: number;
-  mode: number;
-  nlink: number;
-  uid: number;
-  gid: number;
-  rdev: number;
-  size: number;
-  blksize: number;
-  blocks: number;
-  atime: Timespec;
-  mtime: Timespec;
-  ctime: Timespec;
-  btime: Timespec | null;
-}
+/** What lstat tells, as the guest's own file systems keep it. */
+export type HostStat = Attributes;
 
 /**
  * Paths are relative to the folder, without a leading slash, "" being the folder itself; names are byte strings (one char

@@ -1,4 +1,4 @@
-// `npm run bench`: how fast the machine is. The five benchmark guests and the null system call on ring3, on the processor
+// `npm run bench`: how fast the machine is. The benchmark guests and the null system call on ring3, on the processor
 // itself and under qemu-x86_64, whichever of these is here, the same ELF files, interleaved in one run; and how long a hello takes
 // to start beside an empty run of Node.
 //
@@ -14,14 +14,26 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { geometricMean, spread, type Spread } from "./statistics";
 
+type Group = "integer" | "double";
+interface Guest {
+  name: string;
+  group: Group;
+  iterations: number;
+}
+
 /** Iteration counts at which qemu-x86_64 takes a few tenths of a second. */
-const GUESTS = [
-  { name: "int-loop", iterations: 30000 },
-  { name: "sieve", iterations: 40 },
-  { name: "sha256", iterations: 150 },
-  { name: "quicksort", iterations: 30 },
-  { name: "fib", iterations: 60 },
+const GUESTS: readonly Guest[] = [
+  { name: "int-loop", group: "integer", iterations: 30000 },
+  { name: "sieve", group: "integer", iterations: 40 },
+  { name: "sha256", group: "integer", iterations: 150 },
+  { name: "quicksort", group: "integer", iterations: 30 },
+  { name: "fib", group: "integer", iterations: 60 },
+  { name: "strlen-memcpy", group: "integer", iterations: 120 },
+  { name: "bytecode", group: "integer", iterations: 60 },
+  { name: "matmul", group: "double", iterations: 60 },
+  { name: "nbody", group: "double", iterations: 100 },
 ];
+const GROUPS: readonly Group[] = ["integer", "double"];
 const GETPPID = { name: "getppid", few: 50_000, many: 550_000 };
 const START_UP = { name: "start-up", guest: "hello", rounds: 10 };
 
@@ -40,6 +52,7 @@ interface Run {
 
 interface GuestResult {
   guest: string;
+  group: Group;
   iterations: number;
   milliseconds: Partial<Record<EngineName, Spread>>;
   /** Guest instructions of one ring3 run, ring 0 included. */
@@ -102,7 +115,7 @@ function instructionsOf(run: Run): number {
   return Number(match[1]);
 }
 
-function measureGuest(engines: readonly Engine[], guest: string, iterations: number, rounds: number): GuestResult {
+function measureGuest(engines: readonly Engine[], { name: guest, group, iterations }: Guest, rounds: number): GuestResult {
   const samples = new Map<EngineName, number[]>(engines.map((engine) => [engine.name, []]));
   let instructions = 0;
   for (let i = 0; i < rounds; i++) {
@@ -111,7 +124,7 @@ function measureGuest(engines: readonly Engine[], guest: string, iterations: num
     instructions = instructionsOf(runs.get("ring3")!);
   }
   const milliseconds = Object.fromEntries([...samples].map(([engine, times]) => [engine, spread(times)]));
-  return { guest, iterations, milliseconds, instructions, mips: instructions / 1000 / spread(samples.get("ring3")!).median };
+  return { guest, group, iterations, milliseconds, instructions, mips: instructions / 1000 / spread(samples.get("ring3")!).median };
 }
 
 function measureGetppid(engines: readonly Engine[], few: number, many: number, rounds: number): GetppidResult {
@@ -161,21 +174,23 @@ function print(rows: readonly string[][]): void {
 function printResults(results: readonly GuestResult[], getppid: GetppidResult | undefined, rounds: number, engines: readonly Engine[]): void {
   if (results.length) console.log(`median (min-max) of ${rounds} rounds, milliseconds of wall time, whole processes\n`);
   const rows = [["guest", "native", "qemu-x86_64", "ring3", "ring3/qemu", "ring3/native", "M instr/s"]];
-  for (const { guest, milliseconds, mips } of results) {
-    rows.push([
-      guest,
-      cell(milliseconds.native, 0),
-      cell(milliseconds.qemu, 0),
-      cell(milliseconds.ring3, 0),
-      ratio(milliseconds.ring3, milliseconds.qemu),
-      ratio(milliseconds.ring3, milliseconds.native),
-      mips.toFixed(0),
-    ]);
-  }
-  if (results.length > 1) {
-    const has = (name: EngineName) => engines.some((engine) => engine.name === name);
-    const mean = (name: EngineName) => (has(name) ? geometricMean(ratios(results, name)).toFixed(2) : "-");
-    rows.push(["geometric mean", "", "", "", mean("qemu"), mean("native"), geometricMean(results.map((result) => result.mips)).toFixed(0)]);
+  const has = (name: EngineName) => engines.some((engine) => engine.name === name);
+  for (const group of GROUPS) {
+    const members = results.filter((result) => result.group === group);
+    for (const { guest, milliseconds, mips } of members) {
+      rows.push([
+        guest,
+        cell(milliseconds.native, 0),
+        cell(milliseconds.qemu, 0),
+        cell(milliseconds.ring3, 0),
+        ratio(milliseconds.ring3, milliseconds.qemu),
+        ratio(milliseconds.ring3, milliseconds.native),
+        mips.toFixed(0),
+      ]);
+    }
+    if (members.length < 2) continue;
+    const mean = (name: EngineName) => (has(name) ? geometricMean(ratios(members, name)).toFixed(2) : "-");
+    rows.push([`geometric mean, ${group}`, "", "", "", mean("qemu"), mean("native"), geometricMean(members.map((result) => result.mips)).toFixed(0)]);
   }
   if (results.length) print(rows);
   if (!getppid) return;
@@ -216,9 +231,9 @@ function main(): void {
   const wanted = (name: string) => !values.only || values.only.includes(name);
   const engines = enginesHere(packageRoot());
   const results: GuestResult[] = [];
-  for (const { name, iterations } of GUESTS.filter((guest) => wanted(guest.name))) {
-    process.stderr.write(`${name} ... `);
-    results.push(measureGuest(engines, name, Math.max(1, Math.round(iterations * scale)), rounds));
+  for (const guest of GUESTS.filter((guest) => wanted(guest.name))) {
+    process.stderr.write(`${guest.name} ... `);
+    results.push(measureGuest(engines, { ...guest, iterations: Math.max(1, Math.round(guest.iterations * scale)) }, rounds));
   }
   let getppid: GetppidResult | undefined;
   if (wanted(GETPPID.name)) {
@@ -233,7 +248,9 @@ function main(): void {
   process.stderr.write("\n");
   if (values.json) {
     const qemu = engines.some((engine) => engine.name === "qemu");
-    console.log(JSON.stringify({ rounds, guests: results, ratioToQemu: qemu && results.length ? geometricMean(ratios(results, "qemu")) : null, getppid, startUp }, null, 2));
+    const mean = (members: readonly GuestResult[]) => (qemu && members.length ? geometricMean(ratios(members, "qemu")) : null);
+    const ratioToQemu = Object.fromEntries(GROUPS.map((group) => [group, mean(results.filter((result) => result.group === group))]));
+    console.log(JSON.stringify({ rounds, guests: results, ratioToQemu, getppid, startUp }, null, 2));
     return;
   }
   printResults(results, getppid, rounds, engines);

@@ -32,6 +32,10 @@ const CASES: Case[] = [
   { guest: "sha256", args: ["1"], output: "sha256 1: de2f256064a0af797747c2b97505dc0b9f3df0de4f489eac731c23ae9ca9cc31\n" },
   { guest: "quicksort", args: ["1"], output: "quicksort 1: 5e3b9cea\n" },
   { guest: "fib", args: ["1"], output: "fib 1: 75025\n" },
+  { guest: "strlen-memcpy", args: ["1"], output: "strlen-memcpy 1: 81bf036f\n" },
+  { guest: "bytecode", args: ["1"], output: "bytecode 1: 59431\n" },
+  { guest: "matmul", args: ["1"], output: "matmul 1: 566.00722222222248\n" },
+  { guest: "nbody", args: ["1"], output: "nbody 1: -3.2158726934154828e-08\n" },
 ];
 
 function compare({ guest, args = [], output, status = 0 }: Case, ended: { text: string; status: number; stderr: string }): void {

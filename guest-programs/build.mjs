@@ -23,8 +23,16 @@ const KINDS = {
   ".wat": { compiler: "binaryen", flags: [] },
 };
 
-// Output names that are not the source's own.
-const RENAMED = { "hello.S": "hello-asm", "wasi-clock.wat": "wasi-clock.wasm" };
+// Outputs whose name is not the source's own, or that are built from it with flags of their own.
+const OUTPUTS = {
+  "hello.S": [{ name: "hello-asm" }],
+  "wasi-clock.wat": [{ name: "wasi-clock.wasm" }],
+  "numeric.c": [
+    { name: "numeric-sse", flags: ["-O3", "-frounding-math", "-lm"] },
+    { name: "numeric-x87", flags: ["-O3", "-frounding-math", "-mfpmath=387", "-lm"] },
+  ],
+  "crypto.c": [{ name: "crypto", flags: ["-maes", "-mpclmul", "-msha", "-mssse3", "-msse4.1", "-msse4.2"] }],
+};
 
 /** @returns {string | null} the compiler's own version line as it stands in .comment, null when it is not on this machine */
 function compilerVersion(compiler) {
@@ -43,10 +51,10 @@ async function buildModule(source, output) {
   return true;
 }
 
-async function build(source, output) {
+async function build(source, output, own) {
   if (source.endsWith(".wat")) return buildModule(source, output);
   const { compiler, flags } = KINDS[source.slice(source.lastIndexOf("."))];
-  const built = spawnSync(compiler, [...COMMON, ...flags, "-o", output, source], { cwd: here, encoding: "utf8" });
+  const built = spawnSync(compiler, [...COMMON, ...flags, "-o", output, source, ...own], { cwd: here, encoding: "utf8" });
   if (built.status === 0) return true;
   process.stderr.write(built.stderr);
   return false;
@@ -58,11 +66,11 @@ async function main(argv) {
   const scratch = check ? mkdtempSync(join(tmpdir(), "ring3-guests-")) : null;
   const versions = {};
   let failed = 0;
-  for (const source of readdirSync(here).sort()) {
-    const kind = KINDS[source.slice(source.lastIndexOf("."))];
-    if (!kind) continue;
-    const name = RENAMED[source] ?? basename(source, source.slice(source.lastIndexOf(".")));
+  const sources = readdirSync(here).filter((file) => KINDS[file.slice(file.lastIndexOf("."))]).sort();
+  const outputs = sources.flatMap((source) => (OUTPUTS[source] ?? [{ name: basename(source, source.slice(source.lastIndexOf("."))) }]).map((row) => ({ source, flags: [], ...row })));
+  for (const { source, name, flags } of outputs) {
     if (wanted.length && !wanted.includes(name)) continue;
+    const kind = KINDS[source.slice(source.lastIndexOf("."))];
     const version = (versions[kind.compiler] ??= compilerVersion(kind.compiler));
     if (!version) {
       console.log(`skip ${name}: no ${kind.compiler} for x86-64 on this machine`);
@@ -75,12 +83,12 @@ async function main(argv) {
         console.log(`skip ${name}: checked in as built by another compiler than ${version}`);
         continue;
       }
-      if (!(await build(source, output))) failed++;
+      if (!(await build(source, output, flags))) failed++;
       else if (!readFileSync(output).equals(stored)) {
         console.log(`differs ${name}`);
         failed++;
       } else console.log(`same ${name}`);
-    } else if (await build(source, output)) console.log(`built ${name}`);
+    } else if (await build(source, output, flags)) console.log(`built ${name}`);
     else failed++;
   }
   if (scratch) rmSync(scratch, { recursive: true });

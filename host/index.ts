@@ -8,10 +8,12 @@ import type { HostClock } from "./linux/clock";
 import { sysCallTable, syscallRows } from "./linux/syscall-table";
 import { VECTORS } from "./ring0/idtentry.asm";
 import type { InputStream, OutputStream } from "./linux/vfs/streams";
+import type { CpuModel, Vendor } from "./machine/cpu-models";
 import { Machine, type MachineOptions } from "./machine/machine";
 
 export { Kernel, type KernelOptions, type Death, type ExitStatus } from "./linux/kernel";
 export { Machine, type MachineOptions } from "./machine/machine";
+export { type CpuModel, cpuModel, cpuModels, type FeatureName, type Vendor } from "./machine/cpu-models";
 export type { SyscallEvent } from "./linux/strace";
 export type { InputStream, OutputStream } from "./linux/vfs/streams";
 export type { HostDirectory, HostStat } from "./linux/vfs/host-directory";
@@ -75,6 +77,10 @@ export interface RunOptions {
   seed?: bigint | number | string;
   /** Default true. */
   aslr?: boolean;
+  /** Which processor the machine is: a model of `cpuModels` or its name. Default "v2". */
+  cpu?: string | CpuModel;
+  /** By whose rules it goes, in behaviour and in CPUID, if not its model's vendor. */
+  vendor?: Vendor;
   /** Page-table isolation, default true. */
   pti?: boolean;
   /** Process-context identifiers, default true. */
@@ -139,7 +145,7 @@ const MIB = 1 << 20;
 /**
  * Runs a Linux x86-64 program to its end on a machine of its own.
  * @param program the ELF file (or a #! script whose interpreter is in the guest's root)
- * @throws ProgramError when it cannot be run, RangeError for a memory size, mount or working directory that cannot be had; what goes wrong inside the
+ * @throws ProgramError when it cannot be run, RangeError for a CPU model, memory size, mount or working directory that cannot be had; what goes wrong inside the
  * guest is never thrown: it is in the result
  */
 export async function run(program: Uint8Array, options: RunOptions = {}): Promise<RunResult> {
@@ -147,7 +153,8 @@ export async function run(program: Uint8Array, options: RunOptions = {}): Promis
   const collected = { stdout: new Collector(), stderr: new Collector() };
   const { hostClock } = options;
   const tsc = hostClock === undefined ? undefined : () => hostClock.monotonicMs() * 1e6;
-  const machine = await Machine.create({ ramBytes: (options.memoryMiB ?? 256) * MIB, module: options.module, tsc });
+  const { module, cpu, vendor } = options;
+  const machine = await Machine.create({ ramBytes: (options.memoryMiB ?? 256) * MIB, module, tsc, cpu, vendor });
   let kernel: Kernel;
   try {
     kernel = new Kernel(machine, {

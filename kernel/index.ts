@@ -23,6 +23,11 @@ export function dropCode(page: u32): void {
   dropPageCode(page);
 }
 
+/** The host has changed what the machine offers (FEATURE_WORDS): what was decoded may be an instruction no more, or one now. */
+export function modelChanged(): void {
+  flushCode();
+}
+
 export function flushTlb(): void {
   flushAll();
 }

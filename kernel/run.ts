@@ -6,7 +6,7 @@
 
 import { CPU_BLOCK } from "./abi/layout";
 import {
-  COUNT_BLOCK_DECODED, CPL, CPU_MODEL, CR0, CR4, EFER, EXIT_REASON, HALTED, MODE, MODE_16, MODE_32, MODE_64, PENDING_DEBUG, RETIRED, RFLAGS, RIP,
+  COUNT_BLOCK_DECODED, CPL, CR0, CR4, EFER, EXIT_REASON, HALTED, MODE, MODE_16, MODE_32, MODE_64, PENDING_DEBUG, RETIRED, RFLAGS, RIP,
   SEG_BASE, SEG_CS, SHADOW, SLOT_CODE_PAGE, SLOT_ZERO, VENDOR,
 } from "./abi/state";
 import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, EFER_LMA, FLAG_RF, FLAG_TF } from "./abi/bits";
@@ -56,7 +56,7 @@ function derive(): void {
   store<u32>(CPU_BLOCK, lma && cs & ATTRIBUTE_L ? MODE_64 : cs & ATTRIBUTE_DB ? MODE_32 : MODE_16, MODE);
   const state = (load<u64>(CPU_BLOCK, CR0) & (CR0_EM | CR0_TS)) | ((load<u64>(CPU_BLOCK, CR4) & (CR4_OSFXSR | CR4_OSXSAVE)) << 8)
     | (<u64>(load<u32>(CPU_BLOCK, CPL) - 1 < 2) << 36) // CPL 1 and 2 share views and code pages with CPL 0
-    | (<u64>load<u32>(CPU_BLOCK, VENDOR) << 40) | (<u64>load<u32>(CPU_BLOCK, CPU_MODEL) << 44);
+    | (<u64>load<u32>(CPU_BLOCK, VENDOR) << 40);
   if (state != decodeState) {
     decodeState = state;
     flushCode();

@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as bits from "../kernel/abi/bits";
+import * as cpuidFeatures from "../kernel/abi/cpuid-features";
 import * as exitReasons from "../kernel/abi/exit-reasons";
 import * as layout from "../kernel/abi/layout";
 import * as msr from "../kernel/abi/msr";
@@ -13,7 +14,7 @@ import * as state from "../kernel/abi/state";
 import * as vectors from "../kernel/abi/vectors";
 import { projectRoot } from "./source-files";
 
-const modules: Record<string, Record<string, unknown>> = { bits, "exit-reasons": exitReasons, layout, msr, state, vectors };
+const modules: Record<string, Record<string, unknown>> = { bits, "cpuid-features": cpuidFeatures, "exit-reasons": exitReasons, layout, msr, state, vectors };
 
 test("every file of kernel/abi is looked at", () => {
   const names = readdirSync(join(projectRoot, "kernel/abi")).map((file) => basename(file, ".ts"));

@@ -67,9 +67,10 @@ test("the words of the CPU block do not overlap", () => {
     ["CSTAR", 8], ["FMASK", 8], ["KERNEL_GS_BASE", 8], ["TSC_AUX", 8], ["SYSENTER_CS", 8], ["SYSENTER_ESP", 8], ["SYSENTER_EIP", 8],
     ["APIC_BASE", 8], ["PAT", 8], ["MISC_ENABLE", 8], ["TSC_OFFSET", 8], ["SEG", 64], ["GDTR_BASE", 8], ["GDTR_LIMIT", 4], ["IDTR_BASE", 8],
     ["IDTR_LIMIT", 4], ["DR0", 32], ["DR6", 8], ["DR7", 8], ["CPL", 4], ["MODE", 4], ["SHADOW", 4], ["NMI_BLOCKED", 4], ["RETIRED", 8],
-    ["TSC_VIRTUAL", 4], ["VENDOR", 4], ["CPU_MODEL", 4], ["HALTED", 4], ["EXIT_REASON", 4], ["EXIT_VECTOR", 4], ["PENDING_INTERRUPT", 4],
+    ["TSC_VIRTUAL", 4], ["VENDOR", 4], ["HALTED", 4], ["EXIT_REASON", 4], ["EXIT_VECTOR", 4], ["PENDING_INTERRUPT", 4],
     ["PENDING_NMI", 4], ["PENDING_DEBUG", 4], ["LAST_VECTOR", 4], ["LAST_ERROR", 4], ["LAST_RIP", 8], ["XMM", 256], ["YMM_HIGH", 256],
     ["ST", 128], ["FCW", 2], ["FSW", 2], ["FTW", 1], ["FOP", 2], ["FIP", 8], ["FDP", 8], ["FCS", 2], ["FDS", 2], ["MXCSR", 4],
+    ["COUNT_TLB_MISS", 48], ["FEATURE_WORDS", 32],
   ];
   const placed = words.map(([name, size]) => ({ name, start: numbers.get(name)!, end: numbers.get(name)! + size })).sort((a, b) => a.start - b.start);
   for (let i = 1; i < placed.length; i++) {

@@ -17,6 +17,7 @@ export type Command = "run" | "trace" | "maps" | "aslr" | "vdso" | "bench";
  *   seed      an unsigned 64-bit number, decimal or 0x...; undefined when absent
  *   count     a whole number from 1 up to a million
  *   clock     `host` or `virtual`
+ *   vendor    `intel` or `amd`; undefined when absent
  *   date      2024-02-29, 2024-02-29T12:30 or with seconds and zone (UTC without one), or @ and seconds since 1970; the value is in
  *             milliseconds since 1970, undefined when absent
  */
@@ -30,6 +31,7 @@ interface ValueOfKind {
   seed: bigint | undefined;
   count: number;
   clock: "host" | "virtual";
+  vendor: "intel" | "amd" | undefined;
   date: number | undefined;
 }
 type Kind = keyof ValueOfKind;
@@ -73,6 +75,8 @@ export const OPTIONS = [
   { name: "stats", kind: "flag", commands: RUN, help: "print instructions, crossings and time on stderr at the end" },
   { name: "seed", kind: "seed", metavar: "N", commands: SEEDED, help: "seed of ASLR and getrandom: the same seed, the same addresses" },
   { name: "no-aslr", kind: "flag", commands: SEEDED, help: "no address-space randomisation" },
+  { name: "cpu", kind: "text", metavar: "NAME", default: "v2", commands: GUEST, help: "the processor's model; `help` lists them" },
+  { name: "vendor", kind: "vendor", metavar: "intel|amd", commands: GUEST, help: "its maker, in behaviour and in CPUID, if not the model's own" },
   { name: "pti", kind: "switch", metavar: "on|off", default: "on", commands: GUEST, help: "page-table isolation: two CR3 values a crossing" },
   { name: "pcid", kind: "switch", metavar: "on|off", default: "on", commands: GUEST, help: "process-context identifiers: a CR3 write keeps the TLB" },
   { name: "clock", kind: "clock", metavar: "host|virtual", default: "host", commands: GUEST, help: "virtual: time is instructions executed, the same in each run" },
@@ -132,6 +136,10 @@ const PARSERS: { [K in Kind]: (text: string, name: string) => unknown } = {
   },
   clock: (text, name) => {
     if (text !== "host" && text !== "virtual") throw new UsageError(`--${name} is host or virtual, not "${text}"`);
+    return text;
+  },
+  vendor: (text, name) => {
+    if (text !== "intel" && text !== "amd") throw new UsageError(`--${name} is intel or amd, not "${text}"`);
     return text;
   },
   date: (text, name) => {

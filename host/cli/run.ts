@@ -3,7 +3,7 @@
 
 import * as fs from "node:fs";
 import { isAbsolute } from "node:path";
-import { ProgramError, run, type RunOptions, type RunResult } from "../index";
+import { type CpuModel, cpuModel, ProgramError, run, type RunOptions, type RunResult } from "../index";
 import { accountFiles } from "./accounts";
 import { findProgram, ProgramNotRunnable } from "./bundled";
 import { hostDirectory } from "./host-directory";
@@ -50,6 +50,8 @@ export function guestOf(options: Omit<Options, "strace" | "stats" | "syscall" | 
       getRandomValues: options.seed === undefined ? nodeRandom() : undefined,
       hostClock: nodeClock,
       aslr: !options["no-aslr"],
+      cpu: modelNamed(options.cpu),
+      vendor: options.vendor,
       pti: options.pti,
       pcid: options.pcid,
       clock: options.clock,
@@ -157,6 +159,14 @@ function writeStatistics(result: RunResult, milliseconds: number): void {
   writeLine(
     `ring3: ${result.instructions} instructions, ${result.crossings} crossings, ${milliseconds.toFixed(1)} ms, ${resident.toFixed(0)} MB resident`,
   );
+}
+
+function modelNamed(name: string): CpuModel {
+  try {
+    return cpuModel(name);
+  } catch (error) {
+    throw new UsageError(`--cpu: ${(error as Error).message}`);
+  }
 }
 
 /** HOST:GUEST[:ro|:rw], the guest path absolute. A host path may itself contain colons. */

@@ -30,7 +30,7 @@ export class Vdso {
   private readonly data: PageCache;
   private readonly vvarFrame: number;
 
-  /** Throws OutOfMemory. @param features of CPUID, by their names in kernel/cpu/cpuid-features.ts */
+  /** Throws OutOfMemory. @param features of CPUID, by their names in kernel/abi/cpuid-features.ts */
   constructor(
     frames: Frames,
     private readonly phys: PhysMemory,

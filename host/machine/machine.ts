@@ -1,8 +1,11 @@
 // The machine: one WebAssembly instance of kernel/, its linear memory, and the only `WebAssembly.` of the project.
 // Entered from host/ring0 (run). Leaves to the guest's instructions until one of kernel/abi/exit-reasons.ts happens.
 
-import { EXIT_REASON, EXIT_VECTOR, RETIRED, TSC_OFFSET, TSC_VIRTUAL } from "../../kernel/abi/state";
+import {
+  EXIT_REASON, EXIT_VECTOR, FEATURE_WORDS, RETIRED, TSC_OFFSET, TSC_VIRTUAL, VENDOR, VENDOR_AMD, VENDOR_INTEL,
+} from "../../kernel/abi/state";
 import { PAGE_CODE, RAM_BASE, RAM_MAX } from "../../kernel/abi/layout";
+import { type CpuModel, cpuModel, DEFAULT_CPU, featureWords, type Vendor } from "./cpu-models";
 import { PhysMemory } from "./phys-memory";
 import { Registers } from "./registers";
 import machineWasm from "../../build/machine.wasm";
@@ -14,6 +17,7 @@ interface MachineExports {
   init(ramBytesLo: number): void;
   run(budget: number): number;
   dropCode(page: number): void;
+  modelChanged(): void;
   flushTlb(): void;
   invalidatePage(linearLo: number, linearHi: number): void;
 }
@@ -25,6 +29,10 @@ export interface MachineOptions {
   module?: BufferSource | WebAssembly.Module;
   /** Source of the time-stamp counter, in ticks. Default: nanoseconds of the host's monotonic clock. */
   tsc?: () => number;
+  /** Which processor it is: a row of cpu-models.ts or its name. Default "v2". */
+  cpu?: string | CpuModel;
+  /** By whose rules it goes, if not the model's vendor. */
+  vendor?: Vendor;
 }
 
 export class Machine {
@@ -36,8 +44,11 @@ export class Machine {
   readonly module: WebAssembly.Module;
   readonly #exports: MachineExports;
   readonly #tsc: () => number;
+  #cpu: CpuModel;
 
-  private constructor(memory: WebAssembly.Memory, module: WebAssembly.Module, exports: MachineExports, ramBytes: number, tsc: () => number) {
+  private constructor(
+    memory: WebAssembly.Memory, module: WebAssembly.Module, exports: MachineExports, ramBytes: number, tsc: () => number, cpu: CpuModel,
+  ) {
     this.memory = memory;
     this.module = module;
     this.#exports = exports;
@@ -48,11 +59,15 @@ export class Machine {
       dropCode: exports.dropCode,
     });
     exports.init(ramBytes >>> 0);
+    this.#cpu = cpu;
+    this.#identify();
   }
 
-  /** @throws RangeError when `ramBytes` does not fit beside the machine's own tables in 4 GiB, or the host cannot give it. */
+  /** @throws RangeError for a model that is none, when `ramBytes` does not fit beside the machine's own tables in 4 GiB, or the host cannot give it. */
   static async create(options: MachineOptions): Promise<Machine> {
     const { ramBytes } = options;
+    const model = typeof options.cpu === "object" ? options.cpu : cpuModel(options.cpu ?? DEFAULT_CPU);
+    const cpu = { ...model, vendor: options.vendor ?? model.vendor };
     if (!Number.isInteger(ramBytes) || ramBytes <= 0 || ramBytes % WASM_PAGE !== 0 || ramBytes > RAM_MAX) {
       throw new RangeError(`guest RAM of ${ramBytes} bytes: it must be a multiple of 64 KiB and at most ${RAM_MAX}`);
     }
@@ -70,7 +85,7 @@ export class Machine {
       },
       host: { tsc },
     });
-    return new Machine(memory, module, instance.exports as unknown as MachineExports, ramBytes, tsc);
+    return new Machine(memory, module, instance.exports as unknown as MachineExports, ramBytes, tsc, cpu);
   }
 
   /**
@@ -91,10 +106,28 @@ export class Machine {
     this.#exports.invalidatePage(linear | 0, Math.floor(linear / 0x1_0000_0000) | 0);
   }
 
-  /** Clears every register, TLB and decoded block. Guest RAM keeps its content; the registers want booting (host/ring0/boot.ts). */
+  /** Clears every register, TLB and decoded block; the model stays. Guest RAM keeps its content; the registers want booting (host/ring0/boot.ts). */
   reset(): void {
     this.registers.u8.fill(0);
     this.#exports.init(this.phys.bytes >>> 0);
+    this.#identify();
+  }
+
+  /** Which processor this is. What was decoded under another model is forgotten. */
+  get cpu(): CpuModel {
+    return this.#cpu;
+  }
+
+  set cpu(model: CpuModel) {
+    this.#cpu = model;
+    this.#identify();
+  }
+
+  #identify(): void {
+    const { vendor, features } = this.#cpu;
+    this.registers.u32.set(featureWords(features), FEATURE_WORDS >>> 2);
+    this.registers.setWord(VENDOR, vendor === "amd" ? VENDOR_AMD : VENDOR_INTEL);
+    this.#exports.modelChanged();
   }
 
   /** What RDTSC would answer now, in ticks of 1 GHz; exact below 2^53. */

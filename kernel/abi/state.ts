@@ -26,6 +26,7 @@
 //   0x600   8 x 16   x87 physical registers R0..R7: u64 significand, u16 sign and exponent; MMi is the significand of Ri
 //   0x680   ...      x87 and MXCSR control and status
 //   0x700   ...      counters, 8 bytes each
+//   0x780   8 x 4    CPUID feature words (cpuid-features.ts)
 
 export const GPR = 0x000;
 export const RAX = 0x00;
@@ -114,8 +115,6 @@ export const RETIRED = 0x2a0;
 export const TSC_VIRTUAL = 0x2a8;
 /** u32: VENDOR_INTEL or VENDOR_AMD. */
 export const VENDOR = 0x2ac;
-/** u32: CPUID model, index into the models of kernel/cpu/cpuid.ts. */
-export const CPU_MODEL = 0x2b0;
 /** u32: 1 while the CPU waits in HLT. */
 export const HALTED = 0x2b4;
 
@@ -157,6 +156,10 @@ export const COUNT_CR3_WRITE = 0x710;
 export const COUNT_TLB_FLUSH = 0x718;
 export const COUNT_BLOCK_DECODED = 0x720;
 export const COUNT_CODE_DROPPED = 0x728;
+
+/** u32 each, FEATURE_WORD_COUNT of them: what the machine offers. Whoever changes one calls modelChanged() (kernel/index.ts). */
+export const FEATURE_WORDS = 0x780;
+export const FEATURE_WORD_COUNT = 8;
 
 export const MODE_64 = 0;
 export const MODE_32 = 1;

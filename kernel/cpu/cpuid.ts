@@ -1,59 +1,22 @@
-// What CPUID answers: the models, one row of feature words each, and the leaves around them (SDM Vol. 2A, CPUID; AMD APM
+// What CPUID answers: the feature words that the host has set, and the leaves around them (SDM Vol. 2A, CPUID; AMD APM
 // Vol. 3 appendix E). The decoder asks hasFeature(); CPUID never offers what does not execute.
 
 import { CPU_BLOCK } from "../abi/layout";
-import {
-  FEATURE_APIC, FEATURE_CLFSH, FEATURE_CMOV, FEATURE_CX16, FEATURE_CX8, FEATURE_DE, FEATURE_ERMS, FEATURE_FPU, FEATURE_FSGSBASE,
-  FEATURE_FXSR, FEATURE_INVPCID, FEATURE_LAHF, FEATURE_LM, FEATURE_LZCNT, FEATURE_MMX, FEATURE_MOVBE, FEATURE_MSR, FEATURE_NX,
-  FEATURE_OSXSAVE, FEATURE_PAE, FEATURE_PAT, FEATURE_PCID, FEATURE_PDPE1GB, FEATURE_PGE, FEATURE_POPCNT, FEATURE_PSE,
-  FEATURE_RDTSCP, FEATURE_SEP, FEATURE_SMAP, FEATURE_SMEP, FEATURE_SSE, FEATURE_SSE2, FEATURE_SYSCALL, FEATURE_TSC, FEATURE_UMIP,
-  FEATURE_XSAVE,
-} from "./cpuid-features";
+import { FEATURE_APIC, FEATURE_OSXSAVE, FEATURE_SYSCALL, FEATURE_XSAVE } from "../abi/cpuid-features";
 import { CR4_OSXSAVE } from "../abi/bits";
-import { APIC_BASE, CPU_MODEL, CR4, MODE, MODE_64, VENDOR, VENDOR_AMD } from "../abi/state";
+import { APIC_BASE, CR4, FEATURE_WORDS, MODE, MODE_64, VENDOR, VENDOR_AMD } from "../abi/state";
 import { PHYSICAL_BITS } from "../abi/bits";
-
-/** Words in the order of cpuid-features.ts, from word 1 on. */
-const WORDS: u32 = 7;
-const MODELS: u32 = 2;
-
-const WORD_1_EDX: u32 =
-  (1 << (FEATURE_FPU & 31)) | (1 << (FEATURE_DE & 31)) | (1 << (FEATURE_PSE & 31)) | (1 << (FEATURE_TSC & 31)) |
-  (1 << (FEATURE_MSR & 31)) | (1 << (FEATURE_PAE & 31)) | (1 << (FEATURE_CX8 & 31)) | (1 << (FEATURE_APIC & 31)) |
-  (1 << (FEATURE_SEP & 31)) | (1 << (FEATURE_PGE & 31)) | (1 << (FEATURE_CMOV & 31)) | (1 << (FEATURE_PAT & 31)) |
-  (1 << (FEATURE_CLFSH & 31)) | (1 << (FEATURE_MMX & 31)) | (1 << (FEATURE_FXSR & 31)) | (1 << (FEATURE_SSE & 31)) |
-  (1 << (FEATURE_SSE2 & 31));
-const WORD_1_ECX: u32 = (1 << (FEATURE_CX16 & 31)) | (1 << (FEATURE_PCID & 31));
-const WORD_7_EBX: u32 =
-  (1 << (FEATURE_FSGSBASE & 31)) | (1 << (FEATURE_SMEP & 31)) | (1 << (FEATURE_ERMS & 31)) | (1 << (FEATURE_INVPCID & 31)) |
-  (1 << (FEATURE_SMAP & 31));
-const WORD_7_ECX: u32 = 1 << (FEATURE_UMIP & 31);
-const WORD_EXTENDED_EDX: u32 =
-  (1 << (FEATURE_SYSCALL & 31)) | (1 << (FEATURE_NX & 31)) | (1 << (FEATURE_PDPE1GB & 31)) | (1 << (FEATURE_RDTSCP & 31)) |
-  (1 << (FEATURE_LM & 31));
-const WORD_EXTENDED_ECX: u32 = 1 << (FEATURE_LAHF & 31);
-
-// prettier-ignore
-const FEATURE_WORDS: StaticArray<u32> = [
-  // MODEL_V1
-  WORD_1_EDX, WORD_1_ECX, WORD_7_EBX, WORD_7_ECX, WORD_EXTENDED_EDX, WORD_EXTENDED_ECX, 0,
-  // MODEL_V1_INTEGER
-  WORD_1_EDX, WORD_1_ECX | (1 << (FEATURE_POPCNT & 31)) | (1 << (FEATURE_MOVBE & 31)), WORD_7_EBX, WORD_7_ECX, WORD_EXTENDED_EDX,
-  WORD_EXTENDED_ECX | (1 << (FEATURE_LZCNT & 31)), 0,
-];
 
 /** Bits of AMD leaf 8000_0001h EDX that repeat leaf 1 EDX (APM Vol. 3 E.4.2). */
 const AMD_REPEATED: u32 = 0x0183f3ff;
 
 function featureWord(word: u32): u32 {
-  const model = load<u32>(CPU_BLOCK + CPU_MODEL);
-  const row = model < MODELS ? model : 0;
-  return unchecked(FEATURE_WORDS[row * WORDS + word - 1]);
+  return load<u32>(CPU_BLOCK + FEATURE_WORDS + word * 4);
 }
 
-/** True if the model of this machine offers the feature (an id of cpuid-features.ts, 0 is always offered). */
+/** True if this machine offers the feature (an id of abi/cpuid-features.ts). */
 export function hasFeature(id: u32): bool {
-  return id < 32 || ((featureWord(id >> 5) >> (id & 31)) & 1) != 0;
+  return ((featureWord(id >> 5) >> (id & 31)) & 1) != 0;
 }
 
 export let cpuidEax: u32 = 0;

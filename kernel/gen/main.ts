@@ -7,7 +7,7 @@ import { flagMacros, Hot } from "./exec";
 import { namesOf, readOperations } from "./operations";
 import { Tables } from "./tables";
 
-/** Feature names and numbers: `export const FEATURE_SSE2: u32 = 7` of kernel/cpu/cpuid.ts. */
+/** Feature names and numbers: `export const FEATURE_SSE2: u32 = 7` of kernel/abi/cpuid-features.ts. */
 function featuresOf(source: string): Map<string, number> {
   const found = new Map<string, number>();
   for (const m of source.matchAll(/export const FEATURE_(\w+)(?:: u32)? = (\d+)/g)) found.set(m[1], Number(m[2]));
@@ -17,7 +17,7 @@ function featuresOf(source: string): Map<string, number> {
 export function generate(root: string): void {
   const read = (path: string) => readFileSync(join(root, path), "utf8");
   const operations = readOperations(join(root, "kernel/exec"));
-  const tables = new Tables(rows, operations, featuresOf(read("kernel/cpu/cpuid-features.ts")));
+  const tables = new Tables(rows, operations, featuresOf(read("kernel/abi/cpuid-features.ts")));
   const hot = new Hot(operations, flagMacros(read("kernel/cpu/flags.ts")), (file) => namesOf(read(join("kernel/exec", file))));
   const missing = [...new Set([...tables.missing, ...hot.missing])];
   if (missing.length) throw new Error(`rows without an operation: ${missing.join(" ")}`);

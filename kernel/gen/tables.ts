@@ -116,7 +116,7 @@ export class Tables {
       | (/\b(setRip|branchTo|callTo|shortBranch|loopIf)\(/.test(op.body) || /^(SYSCALL|SYSRET|SYSENTER|SYSEXIT|IRET|INT|HLT|JMP|RET|CALL|UD)/.test(name) ? K.R2_ENDS_BLOCK : 0));
     view.setUint8(at + K.ROW_SIZE_CLASS, sizeClass);
     const feature = row.cpuid === undefined ? 0xff : this.features.get(row.cpuid);
-    if (feature === undefined) throw new Error(`row ${row.opcode} ${row.mnemonic}: CPUID feature ${row.cpuid} is not known to kernel/cpu/cpuid.ts`);
+    if (feature === undefined) throw new Error(`row ${row.opcode} ${row.mnemonic}: CPUID feature ${row.cpuid} is not known to kernel/abi/cpuid-features.ts`);
     view.setUint8(at + K.ROW_FEATURE, feature);
     view.setUint16(at + K.ROW_NEXT, next, true);
     view.setUint16(at + K.ROW_USE, name === "XCHG" && operands[0].startsWith("Z") ? K.USE_XCHG_RAX

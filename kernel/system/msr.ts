@@ -2,7 +2,7 @@
 // Entered from RDMSR and WRMSR (exec/msr-access.ts). A number without a row is #GP(0) (SDM Vol. 2B, RDMSR, WRMSR).
 
 import { CPU_BLOCK } from "../abi/layout";
-import { FEATURE_NX } from "../cpu/cpuid-features";
+import { FEATURE_NX } from "../abi/cpuid-features";
 import { CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE } from "../abi/bits";
 import {
   MSR_APIC_BASE, MSR_CSTAR, MSR_EFER, MSR_FMASK, MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_LSTAR, MSR_MISC_ENABLE, MSR_PAT,

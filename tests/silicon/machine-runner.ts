@@ -12,8 +12,8 @@ import { CR0_AM, CR0_ET, CR0_MP, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_FSGSBASE, C
   EFER_NXE, EFER_SCE, PTE_A, PTE_D, PTE_NX_HIGH, PTE_P, PTE_RW, PTE_US } from "../../kernel/abi/bits";
 import { EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import * as S from "../../kernel/abi/state";
-import * as featureIds from "../../kernel/cpu/cpuid-features";
-import { MODEL_V1_INTEGER } from "../../kernel/cpu/cpuid-features";
+import * as featureIds from "../../kernel/abi/cpuid-features";
+import { type CpuModel, cpuModel } from "../../host/machine/cpu-models";
 import { Machine } from "../../host/machine/machine";
 import { type Case, blankCase, CODE_BASE, CODE_SIZE, DATA_BASE, DATA_RW_SIZE, FX_BYTES, FX_FCW, FX_FDP, FX_FIP, FX_FOP, FX_FSW, FX_FTW, FX_MXCSR, FX_ST,
   FX_XMM, type Result, dataBaseline } from "./case-format";
@@ -59,12 +59,12 @@ export class MachineRunner {
   readonly #data32: Uint32Array;
   #nextTable = PML4 + 0x1000;
 
-  /** @param model CPUID model (kernel/cpu/cpuid-features.ts) */
-  static async create(model = MODEL_V1_INTEGER): Promise<MachineRunner> {
-    return new MachineRunner(await Machine.create({ ramBytes: 0x100000 }), model);
+  /** @param cpu its model; default v2, which offers everything that executes without AVX. Other masks: `{ ...cpuModel("v2"), features }` */
+  static async create(cpu: CpuModel = cpuModel("v2")): Promise<MachineRunner> {
+    return new MachineRunner(await Machine.create({ ramBytes: 0x100000, cpu }));
   }
 
-  private constructor(machine: Machine, model: number) {
+  private constructor(machine: Machine) {
     this.machine = machine;
     this.#expected = this.#baseline.slice(0, DATA_RW_SIZE);
     this.#expected32 = new Uint32Array(this.#expected.buffer);
@@ -74,7 +74,6 @@ export class MachineRunner {
     this.#mapWindows();
     this.#buildTables();
     this.#setSystemState();
-    machine.registers.setWord(S.CPU_MODEL, model);
     this.features = this.#askCpuid();
   }
 
@@ -83,12 +82,12 @@ export class MachineRunner {
 
   #askCpuid(): Set<string> {
     // The feature words in the order of cpuid-features.ts: leaf, and the register's number in GPR order.
-    const words: [number, number][] = [[1, 2], [1, 1], [7, 3], [7, 1], [0x80000001, 2], [0x80000001, 1], [7, 2]];
+    const words: [number, number, number?][] = [[13, 0, 1], [1, 2], [1, 1], [7, 3], [7, 1], [0x80000001, 2], [0x80000001, 1], [7, 2]];
     const offered = new Set<string>();
     for (const [name, id] of Object.entries(featureIds)) {
       if (!name.startsWith("FEATURE_")) continue;
-      const [leaf, register] = words[(id >> 5) - 1];
-      const answer = this.run(blankCase(Uint8Array.of(0x0f, 0xa2), [BigInt(leaf), 0n]), "step").gpr[register];
+      const [leaf, register, subleaf = 0] = words[id >> 5];
+      const answer = this.run(blankCase(Uint8Array.of(0x0f, 0xa2), [BigInt(leaf), BigInt(subleaf)]), "step").gpr[register];
       if ((answer >> BigInt(id & 31)) & 1n) offered.add(name.slice("FEATURE_".length));
     }
     return offered;

@@ -1,9 +1,15 @@
 // CPUID feature flags: id = 32 * word + bit, where a word is one output register (SDM Vol. 2A, CPUID, tables 3-10 and 3-11;
-// SDM and AMD APM Vol. 3 appendix E for leaf 8000_0001h). A row of the instruction table that says
-// cpuid: "X" means FEATURE_X. An id is below 255, which the decoder's table keeps for "no feature". Plain constants: the generator reads them too.
+// SDM and AMD APM Vol. 3 appendix E for leaf 8000_0001h). Word i stands at FEATURE_WORDS + 4 * i of the CPU block. A row of the
+// instruction table that says cpuid: "X" means FEATURE_X. A row's id is below 255, which the decoder's table keeps for "no feature".
+// Plain constants: the generator reads them too.
 //
-//   word  1      2      3         4         5              6              7
-//         1.EDX  1.ECX  7.0.EBX   7.0.ECX   80000001.EDX   80000001.ECX   7.0.EDX
+//   word  0        1      2      3         4         5              6              7
+//         0D.1.EAX 1.EDX  1.ECX  7.0.EBX   7.0.ECX   80000001.EDX   80000001.ECX   7.0.EDX
+
+export const FEATURE_XSAVEOPT = 0;
+export const FEATURE_XSAVEC = 1;
+export const FEATURE_XGETBV1 = 2;
+export const FEATURE_XSAVES = 3;
 
 export const FEATURE_FPU = 32;
 export const FEATURE_DE = 34;
@@ -73,8 +79,3 @@ export const FEATURE_PREFETCHW = 200;
 
 export const FEATURE_FSRM = 228;
 export const FEATURE_SERIALIZE = 238;
-
-/** CPU_MODEL: the x86-64 baseline, with what a kernel needs. */
-export const MODEL_V1 = 0;
-/** The same and the integer instructions that are built beyond it: POPCNT, MOVBE, LZCNT. */
-export const MODEL_V1_INTEGER = 1;

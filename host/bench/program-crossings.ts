@@ -53,7 +53,7 @@ export async function measureProgram(name: string, program: Uint8Array, options:
 }
 
 function crossingOf({ cause, ...total }: CrossingTotal): ProgramCrossing {
-  return { kind: cause.kind, number: cause.kind === "start" ? null : cause.kind === "syscall" ? cause.number : cause.vector, name: nameOf(cause), ...total };
+  return { kind: cause.kind, number: cause.kind === "start" ? null : "number" in cause ? cause.number : cause.vector, name: nameOf(cause), ...total };
 }
 
 function nameOf(cause: CrossingCause): string {
@@ -62,6 +62,8 @@ function nameOf(cause: CrossingCause): string {
       return "ret_from_fork";
     case "syscall":
       return syscallName(cause.number) ?? `syscall_${cause.number}`;
+    case "syscall32":
+      return `syscall32_${cause.number}`;
     default:
       return (vectorLabel(cause.vector) ?? `vector_${cause.vector}`).replace(/^asm_/, "");
   }

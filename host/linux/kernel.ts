@@ -7,12 +7,12 @@ import { VECTOR_TIMER } from "../../kernel/abi/vectors";
 import type { Machine } from "../machine/machine";
 import type { Ring0Hooks, Suspend } from "../ring0/hypercall";
 import { hexLinear } from "../ring0/layout";
-import { PT_IP, type PtRegs } from "../ring0/pt-regs";
+import { PT_IP, PT_ORIG_AX, type PtRegs } from "../ring0/pt-regs";
 import { DISPATCH_SUSPENDED, Ring0 } from "../ring0/ring0";
 import { type GetRandomValues, HostRandom, type RandomSource, SeededRandom, seedOf } from "./aslr";
 import { Clock, type HostClock } from "./clock";
 import { doSyscall64, exitToUserMode, restartSyscall } from "./entry-common";
-import { Errno } from "./errno";
+import { ENOSYS, Errno } from "./errno";
 import { execve } from "./exec";
 import { Frames } from "./frames";
 import { Limits } from "./limits";
@@ -241,6 +241,12 @@ export class Kernel implements Ring0Hooks {
 
   syscall(regs: PtRegs): void | Suspend {
     return doSyscall64(this, this.current!, regs);
+  }
+
+  syscall32(regs: PtRegs): void | Suspend {
+    this.noticeOnce(`system call ${regs.lo(PT_ORIG_AX)} of the 32-bit table: that table is not built yet, -ENOSYS`);
+    regs.ax = -ENOSYS;
+    return exitToUserMode(this, this.current!);
   }
 
   exception(regs: PtRegs, vector: number, errorCode: number): void | Suspend {

@@ -27,6 +27,8 @@ export class AddressSpace {
   readonly root: number;
   /** Slot of the TLB (Linux: ASID), or NO_ASID. Ring0.switchTo gives and takes it. */
   asid = NO_ASID;
+  /** The landing pad of the 32-bit vDSO, 0 without one; Ring0.setSysenterReturn writes it. */
+  sysenterReturn = 0;
   /** Are CR3 values to carry the slot's PCIDs? */
   readonly #pcid: boolean;
   #pages = 0;

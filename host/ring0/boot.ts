@@ -6,6 +6,7 @@ import type { Registers } from "../machine/registers";
 import { LARGE_PAGE_SIZE, type PageTables } from "./page-tables";
 import { mapUserHalfKernelRanges, pml4Pages } from "./pti";
 import { buildCpuEntryArea, IDT_LIMIT } from "./cpu-entry-area";
+import { SYSENTER_STACK } from "./entry-compat.asm";
 import type { EntryText } from "./entry-symbols";
 import {
   CEA_GDT, CEA_IDT, CEA_TSS, CPU_ENTRY_AREA, DIRECT_MAP, IRQ_STACK_TOP, KERNEL_STACK_SIZE, KERNEL_TEXT, KERNEL_TEXT_SIZE,
@@ -80,12 +81,12 @@ export function loadControlState(registers: Registers, root: number, options: Ri
   registers.set(EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
   registers.setHalves(STAR, 0, STAR_HIGH);
   registers.set(LSTAR, label(labels, "entry_SYSCALL_64"));
-  registers.set(CSTAR, label(labels, "entry_SYSCALL32_ignore"));
+  // Intel's processors have the MSR and never use it.
+  registers.set(CSTAR, label(labels, "entry_SYSCALL_compat"));
   registers.set(FMASK, SYSCALL_MASK);
-  // A null CS makes SYSENTER #GP: no 32-bit system calls yet.
-  registers.set(SYSENTER_CS, 0);
-  registers.set(SYSENTER_ESP, 0);
-  registers.set(SYSENTER_EIP, 0);
+  registers.set(SYSENTER_CS, __KERNEL_CS);
+  registers.set(SYSENTER_ESP, SYSENTER_STACK);
+  registers.set(SYSENTER_EIP, label(labels, "entry_SYSENTER_compat"));
   registers.set(GS_BASE, PER_CPU_AREA);
   registers.set(KERNEL_GS_BASE, 0);
   registers.set(TSC_AUX, 0);

@@ -1,5 +1,5 @@
 // Macros of the entry code, under the names they have in Linux (arch/x86/entry/calling.h). Each returns AT&T text.
-// Called from entry-64.asm.ts and idtentry.asm.ts, which set out what is live where.
+// Called from entry-64.asm.ts, entry-compat.asm.ts and idtentry.asm.ts, which set out what is live where.
 
 import {
   PER_CPU_CPU_TSS_RW,
@@ -37,9 +37,10 @@ const USER_PCID_FLUSH_MASK = `%gs:0x${PER_CPU_USER_PCID_FLUSH_MASK.toString(16)}
  * the kernel does speculatively.
  * @param rax what goes into pt_regs->ax
  * @param rdx what goes into pt_regs->dx
+ * @param rcx what goes into pt_regs->cx
  * @param saveRet a return address lies on top of the stack and must end up on top again
  */
-export function PUSH_AND_CLEAR_REGS(o: { rax?: string; rdx?: string; saveRet?: boolean } = {}): string {
+export function PUSH_AND_CLEAR_REGS(o: { rax?: string; rdx?: string; rcx?: string; saveRet?: boolean } = {}): string {
   const di = o.saveRet
     ? `
     pushq   %rsi                        # pt_regs->si; the return address is one slot too high ...
@@ -50,7 +51,7 @@ export function PUSH_AND_CLEAR_REGS(o: { rax?: string; rdx?: string; saveRet?: b
     pushq   %rsi                        # pt_regs->si`;
   return `${di}
     pushq   ${pad(o.rdx ?? "%rdx")}# pt_regs->dx
-    pushq   %rcx                        # pt_regs->cx
+    pushq   ${pad(o.rcx ?? "%rcx")}# pt_regs->cx
     pushq   ${pad(o.rax ?? "%rax")}# pt_regs->ax
     pushq   %r8                         # pt_regs->r8
     pushq   %r9                         # pt_regs->r9

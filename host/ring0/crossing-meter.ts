@@ -10,7 +10,9 @@ import { FLAG_AC } from "../../kernel/abi/bits";
 import { EXIT_BUDGET, EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import { GS_BASE, KERNEL_GS_BASE, RAX, RDI, RDX, RETIRED, RFLAGS, RIP } from "../../kernel/abi/state";
 import type { Machine } from "../machine/machine";
-import { HYPERCALL_DO_SYSCALL_64, HYPERCALL_EXCEPTION, HYPERCALL_INTERRUPT } from "./hypercall";
+import {
+  HYPERCALL_DO_FAST_SYSCALL_32, HYPERCALL_DO_INT80_SYSCALL_32, HYPERCALL_DO_SYSCALL_64, HYPERCALL_EXCEPTION, HYPERCALL_INTERRUPT,
+} from "./hypercall";
 import { KERNEL_TEXT, PHYS_KERNEL_TEXT } from "./layout";
 import { PT_ORIG_AX } from "./pt-regs";
 import type { Ring0 } from "./ring0";
@@ -20,7 +22,7 @@ const SWAPGS = [0x0f, 0x01, 0xf8];
 const CLAC = [0x0f, 0x01, 0xca];
 
 /** Why the CPU left user mode. `start` is the way into a program that has not run yet. */
-export type CrossingCause = { kind: "syscall"; number: number } | { kind: "exception" | "interrupt"; vector: number } | { kind: "start" };
+export type CrossingCause = { kind: "syscall" | "syscall32"; number: number } | { kind: "exception" | "interrupt"; vector: number } | { kind: "start" };
 
 /** All crossings of one cause. Instructions are guest instructions; nanoseconds are the host's. */
 export interface CrossingTotal {
@@ -92,8 +94,14 @@ export class CrossingMeter {
       if (label === "asm_common_interrupt") this.#probe(address, CLAC, { kind: "enter", beside: 2, emulate: "CLAC" });
     }
     this.#probe(labels.get("entry_SYSCALL_64")!, SWAPGS, { kind: "enter", beside: 0, emulate: "SWAPGS" });
-    // SYSRETQ follows, or JMP and IRETQ.
-    this.#probe(labels.get("entry_SYSRETQ_unsafe_stack")!, SWAPGS, { kind: "leave", beside: 1, emulate: "SWAPGS" });
+    this.#probe(labels.get("entry_INT80_compat")!, CLAC, { kind: "enter", beside: 0, emulate: "CLAC" });
+    for (const door of ["entry_SYSENTER_compat", "entry_SYSCALL_compat"]) {
+      this.#probe(labels.get(door)!, SWAPGS, { kind: "enter", beside: 0, emulate: "SWAPGS" });
+    }
+    // SYSRET follows, or JMP and IRETQ.
+    for (const exit of ["entry_SYSRETQ_unsafe_stack", "entry_SYSRETL_compat_unsafe_stack"]) {
+      this.#probe(labels.get(exit)!, SWAPGS, { kind: "leave", beside: 1, emulate: "SWAPGS" });
+    }
     const iret = this.#find(SWAPGS, labels.get("swapgs_restore_regs_and_return_to_usermode")!, labels.get("restore_regs_and_return_to_kernel")!);
     this.#probe(iret, SWAPGS, { kind: "leave", beside: 2, emulate: "SWAPGS" });
   }
@@ -195,10 +203,12 @@ export class CrossingMeter {
   #cause(): CrossingCause {
     const { registers } = this.#machine;
     switch (registers.lo(RAX)) {
-      case HYPERCALL_DO_SYSCALL_64: {
+      case HYPERCALL_DO_SYSCALL_64:
+      case HYPERCALL_DO_INT80_SYSCALL_32:
+      case HYPERCALL_DO_FAST_SYSCALL_32: {
         const current = this.#ring0.current;
         if (current === undefined || current.regsLinear !== registers.getLinear(RDI)) throw new Error("a system call on no task's stack");
-        return { kind: "syscall", number: current.regs.lo(PT_ORIG_AX) };
+        return { kind: registers.lo(RAX) === HYPERCALL_DO_SYSCALL_64 ? "syscall" : "syscall32", number: current.regs.lo(PT_ORIG_AX) };
       }
       case HYPERCALL_EXCEPTION:
         return { kind: "exception", vector: registers.lo(RDX) };
@@ -209,7 +219,7 @@ export class CrossingMeter {
   }
 
   #totalOf(cause: CrossingCause): CrossingTotal {
-    const key = cause.kind === "start" ? "start" : cause.kind === "syscall" ? `syscall ${cause.number}` : `${cause.kind} ${cause.vector}`;
+    const key = cause.kind === "start" ? "start" : `${cause.kind} ${"number" in cause ? cause.number : cause.vector}`;
     let total = this.totals.get(key);
     if (total === undefined) {
       total = { cause, count: 0, entryInstructions: 0, entryNs: 0, exitInstructions: 0, exitNs: 0, handlerNs: 0 };

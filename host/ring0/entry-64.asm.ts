@@ -94,11 +94,6 @@ restore_regs_and_return_to_kernel:${POP_REGS()}
 # Faults here, on a frame the user made (non-canonical RIP, bad CS or SS), come in at CPL 0; error_entry knows this label.
 native_irq_return_iret:
     iretq
-
-# MSR_CSTAR: SYSCALL from compatibility mode, which only AMD has. Without 32-bit system calls the answer is -ENOSYS.
-entry_SYSCALL32_ignore:
-    movl    $-${ENOSYS}, %eax
-    sysretl
 `;
 }
 

@@ -1,6 +1,7 @@
 // The entry text as a whole: which files make it, in which order, and for which options there is a variant of it.
 
 import { entry64 } from "./entry-64.asm";
+import { entryCompat } from "./entry-compat.asm";
 import { idtentries } from "./idtentry.asm";
 import { KERNEL_TEXT } from "./layout";
 import type { EntryOptions } from "./calling.asm";
@@ -20,6 +21,11 @@ export function variantName(options: Pick<EntryOptions, "pti" | "pcid">): string
   return options.pcid ? "pti+pcid" : "pti";
 }
 
+/** The AT&T text of all files, in the order in which they stand in memory. */
+export function entryTextFor(o: EntryOptions): string {
+  return entry64(o) + idtentries(o) + entryCompat(o);
+}
+
 /** Every variant that boot can ask for. */
 export function entryVariants(): EntryVariant[] {
   const switches = [
@@ -29,6 +35,6 @@ export function entryVariants(): EntryVariant[] {
   ];
   return switches.map((choice) => {
     const options: EntryOptions = { ...choice, smap: true, fsgsbase: true };
-    return { name: variantName(options), options, text: entry64(options) + idtentries(options), base: KERNEL_TEXT };
+    return { name: variantName(options), options, text: entryTextFor(options), base: KERNEL_TEXT };
   });
 }

@@ -13,6 +13,10 @@ export const HYPERCALL_EXCEPTION = 2;
 export const HYPERCALL_INTERRUPT = 3;
 /** exit_to_user_mode(regs): on the task's own stack, after an interrupt of user code, or before the first return of a new task */
 export const HYPERCALL_EXIT_TO_USER_MODE = 4;
+/** do_int80_syscall_32(regs): INT 0x80, from 32-bit or 64-bit code */
+export const HYPERCALL_DO_INT80_SYSCALL_32 = 5;
+/** do_fast_syscall_32(regs): SYSENTER, or SYSCALL from compatibility mode, by way of the vDSO's __kernel_vsyscall */
+export const HYPERCALL_DO_FAST_SYSCALL_32 = 6;
 
 /** What a hook answers when its task cannot go on now: dispatch() then returns, and the caller picks what runs next. */
 export const SUSPEND = Symbol("suspend");
@@ -25,6 +29,15 @@ export type Suspend = typeof SUSPEND;
 export interface Ring0Hooks {
   /** A system call: number in regs.origAx, result to regs.ax. */
   syscall(regs: PtRegs): void | Suspend;
+  /**
+   * A system call by the 32-bit table: number in the low half of regs.origAx, arguments in the low halves of bx cx dx si di bp,
+   * result to regs.ax.
+   *
+   * "int80" may come from 64-bit code too. "fast" is SYSENTER or SYSCALL of the 32-bit vDSO: regs.ip is already its landing pad
+   * (AddressSpace.sysenterReturn), regs.sp is its stack, and regs.bp, argument 6, is still to be read from the word that regs.sp
+   * points to; if it cannot be, the answer is -EFAULT.
+   */
+  syscall32(regs: PtRegs, door: "int80" | "fast"): void | Suspend;
   /**
    * An exception. `regs.userMode` is false when the entry code itself faulted, which is a bug of ours, or #DF, #MC, NMI and #DB
    * that came while it ran. For #PF, CR2 is in the machine's registers.

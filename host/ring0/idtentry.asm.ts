@@ -28,8 +28,9 @@ export interface VectorRow {
    * idtentry   comes with GS and CR3 to match its CPL: a look at CS is enough
    * paranoid   can come between a SWAPGS and the CR3 switch beside it: from CPL 0 both must be looked at
    * interrupt  handled on the IRQ stack
+   * syscall    a system call: entry-compat.asm.ts has its stub
    */
-  entry: "idtentry" | "paranoid" | "interrupt";
+  entry: "idtentry" | "paranoid" | "interrupt" | "syscall";
 }
 
 const exception = (vector: number, name: string, more: Partial<VectorRow> = {}): VectorRow => ({
@@ -62,10 +63,10 @@ export const VECTORS: readonly VectorRow[] = [
   exception(VECTOR_AC, "alignment_check", { errorCode: true }),
   exception(VECTOR_MC, "machine_check", { ist: 4, entry: "paranoid" }),
   exception(VECTOR_XM, "simd_coprocessor_error"),
+  { vector: IA32_SYSCALL_VECTOR, label: "entry_INT80_compat", dpl: 3, ist: 0, entry: "syscall" },
   ...externalVectors(),
 ];
 
-// INT 0x80 has no gate until 32-bit system calls exist: then, as in Linux without IA32 emulation, it is #GP.
 function externalVectors(): VectorRow[] {
   const rows: VectorRow[] = [];
   for (let vector = FIRST_EXTERNAL_VECTOR; vector < 256; vector++) {
@@ -83,6 +84,7 @@ export function idtentries(o: EntryOptions): string {
 }
 
 function stub(o: EntryOptions, row: VectorRow): string {
+  if (row.entry === "syscall") return "";
   if (row.entry === "interrupt") return interruptStub(row);
   return row.entry === "paranoid" ? paranoidStub(o, row) : idtentryStub(o, row);
 }

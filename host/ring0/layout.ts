@@ -57,6 +57,8 @@ export const PER_CPU_SIZE = 2 * PAGE_SIZE;
 /** Offsets from GS base. */
 export const PER_CPU_USER_PCID_FLUSH_MASK = 0x10;
 export const PER_CPU_HARDIRQ_STACK_PTR = 0x18;
+/** AddressSpace.sysenterReturn of the current address space. */
+export const PER_CPU_SYSENTER_RETURN = 0x20;
 export const PER_CPU_CPU_TSS_RW = 0x1000;
 export const CPU_TSS_RW = PER_CPU_AREA + PER_CPU_CPU_TSS_RW;
 

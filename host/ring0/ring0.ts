@@ -9,16 +9,18 @@ import { AddressSpace, NO_ASID } from "./address-space";
 import { buildKernelMemory, loadControlState, putLinear, type Ring0Options } from "./boot";
 import { entryText, type EntryText } from "./entry-symbols";
 import { KernelStack } from "./kernel-stack";
-import { KERNEL_STACK_SLOTS, PER_CPU_CPU_TSS_RW, PER_CPU_USER_PCID_FLUSH_MASK, PHYS_PER_CPU, hexLinear } from "./layout";
+import { KERNEL_STACK_SLOTS, PER_CPU_CPU_TSS_RW, PER_CPU_SYSENTER_RETURN, PER_CPU_USER_PCID_FLUSH_MASK, PHYS_PER_CPU, hexLinear } from "./layout";
 import { PageTables, PTE_FRAME_MASK } from "./page-tables";
-import { PtRegs } from "./pt-regs";
+import { PT_IP, PtRegs } from "./pt-regs";
 import { TSS_sp1 } from "./descriptors";
 import { __USER_CS, __USER_DS } from "./segments";
 import {
-  HYPERCALL_DO_SYSCALL_64, HYPERCALL_EXCEPTION, HYPERCALL_EXIT_TO_USER_MODE, HYPERCALL_INTERRUPT, SUSPEND, type Ring0Hooks, type Suspend,
+  HYPERCALL_DO_FAST_SYSCALL_32, HYPERCALL_DO_INT80_SYSCALL_32, HYPERCALL_DO_SYSCALL_64, HYPERCALL_EXCEPTION, HYPERCALL_EXIT_TO_USER_MODE,
+  HYPERCALL_INTERRUPT, SUSPEND, type Ring0Hooks, type Suspend,
 } from "./hypercall";
 import { EXIT_BUDGET, EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
-import { CR3, CR4, FS_BASE, KERNEL_GS_BASE, RAX, RDI, RDX, RETIRED, RIP, RSI } from "../../kernel/abi/state";
+import { VECTOR_DB } from "../../kernel/abi/vectors";
+import { CR3, CR4, DR6, FS_BASE, KERNEL_GS_BASE, RAX, RDI, RDX, RETIRED, RIP, RSI } from "../../kernel/abi/state";
 import { CR4_TSD, FLAG_FIXED, FLAG_IF } from "../../kernel/abi/bits";
 
 /** dispatch() came back because a hook answered SUSPEND. Beside the reasons of kernel/abi/exit-reasons.ts. */
@@ -26,6 +28,10 @@ export const DISPATCH_SUSPENDED = 100;
 
 /** Address spaces that the TLB keeps apart (Linux TLB_NR_DYN_ASIDS). */
 const TLB_NR_DYN_ASIDS = 6;
+
+/** DR6: single step, and all that can raise a #DB (SDM Vol. 3B 17.2.3). */
+const DR6_BS = 0x4000;
+const DR6_CAUSES = 0xe00f;
 
 /** What Ring0 needs of a machine; tests give it one without a CPU. */
 export type Ring0Machine = Pick<Machine, "registers" | "phys" | "run" | "flushTlb" | "invlpg">;
@@ -139,6 +145,7 @@ export class Ring0 {
     }
     this.#space = space;
     this.#registers.set(CR3, space.cr3Kernel);
+    putLinear(this.#phys, PHYS_PER_CPU + PER_CPU_SYSENTER_RETURN, space.sysenterReturn);
   }
 
   #takeAsid(space: AddressSpace): void {
@@ -176,6 +183,12 @@ export class Ring0 {
     this.startThread(stack.regs, ip, sp);
     this.startAtRetFromFork(stack);
     this.switchTo(stack, space);
+  }
+
+  /** Where the two fast 32-bit doors return to in the address space `space`: the landing pad of its 32-bit vDSO. */
+  setSysenterReturn(space: AddressSpace, address: number): void {
+    space.sysenterReturn = address;
+    if (space === this.#space) putLinear(this.#phys, PHYS_PER_CPU + PER_CPU_SYSENTER_RETURN, address);
   }
 
   /** execve in the current task: registers that no pt_regs holds, as a new program finds them. */
@@ -246,7 +259,12 @@ export class Ring0 {
     switch (words[RAX >>> 2]) {
       case HYPERCALL_DO_SYSCALL_64:
         return hooks.syscall(regs);
+      case HYPERCALL_DO_INT80_SYSCALL_32:
+        return hooks.syscall32(regs, "int80");
+      case HYPERCALL_DO_FAST_SYSCALL_32:
+        return hooks.syscall32(regs, "fast");
       case HYPERCALL_EXCEPTION:
+        if (!regs.userMode && words[RDX >>> 2] === VECTOR_DB && this.#sysenterSingleStep(regs)) return;
         return hooks.exception(regs, words[RDX >>> 2]!, words[RSI >>> 2]!);
       case HYPERCALL_INTERRUPT:
         return hooks.interrupt(regs, words[RDX >>> 2]!);
@@ -254,6 +272,19 @@ export class Ring0 {
         return hooks.exitToUserMode?.(regs);
     }
     throw new Error(`unknown hypercall ${words[RAX >>> 2]} at ${hexLinear(this.#registers.getLinear(RIP))}`);
+  }
+
+  /**
+   * SYSENTER leaves TF as it was, so a program that steps through it traps in the entry code, too, up to where the flags are put
+   * right. Those traps mean nothing (Linux exc_debug_kernel, is_sysenter_singlestep); the program's own go on behind the IRETQ.
+   */
+  #sysenterSingleStep(regs: PtRegs): boolean {
+    const ip = regs.getSigned(PT_IP);
+    if (ip < this.#label("entry_SYSENTER_compat") || ip >= this.#label("__end_entry_SYSENTER_compat")) return false;
+    const dr6 = this.#registers.lo(DR6);
+    if ((dr6 & DR6_CAUSES) !== DR6_BS) return false;
+    this.#registers.setHalves(DR6, dr6 & ~DR6_BS, 0);
+    return true;
   }
 
   // RDI. Entries from user mode have their pt_regs at the top of the task's stack; others are wherever the CPU was.

@@ -10,9 +10,13 @@ import { DISPATCH_SUSPENDED, Ring0 } from "../../host/ring0/ring0";
 import type { Ring0Options } from "../../host/ring0/boot";
 import { SUSPEND, type Ring0Hooks, type Suspend } from "../../host/ring0/hypercall";
 import type { PtRegs } from "../../host/ring0/pt-regs";
+import { __USER32_CS } from "../../host/ring0/segments";
+import { VENDOR, VENDOR_INTEL } from "../../kernel/abi/state";
 
 export const CODE = 0x401000;
 export const STACK_TOP = 0x7ffff8000000;
+/** Of a program that starts in compatibility mode. */
+export const STACK_TOP_32 = 0x600000;
 /** A crossing that takes more instructions than this hangs. */
 const PATIENCE = 100_000;
 
@@ -25,7 +29,7 @@ export function assemble(text: string): Uint8Array {
 
 /** What came in from the guest, in order. */
 export interface Arrival {
-  kind: "syscall" | "exception" | "interrupt";
+  kind: "syscall" | "int80" | "fast" | "exception" | "interrupt";
   /** System-call number, or vector. */
   number: number;
   errorCode: number;
@@ -45,16 +49,23 @@ export interface Guest {
   go(): void;
 }
 
-/** `text` at CODE, executable; one writable page below STACK_TOP. By default system call 60 ends go(). */
-export async function guestProgram(text: string, options: Ring0Options): Promise<Guest> {
+/**
+ * `text` at CODE, executable; one writable page below STACK_TOP. By default system call 60 ends go(). With `bits` 32 it starts in
+ * compatibility mode, with its stack at STACK_TOP_32; the assembler makes 64-bit code, so `text` must be what means the same there.
+ */
+export async function guestProgram(text: string, options: Ring0Options & { bits?: 32; vendor?: number }): Promise<Guest> {
   const machine = await Machine.create({ ramBytes: 8 * 1024 * 1024 });
+  machine.registers.setWord(VENDOR, options.vendor ?? VENDOR_INTEL);
   const ring0 = Ring0.boot(machine, options);
   const space = ring0.createAddressSpace()!;
   const code = machine.phys.allocFrame();
   machine.phys.write(code, assemble(text));
   space.map(CODE, code, PROT_READ | PROT_EXEC);
-  space.map(STACK_TOP - PAGE_SIZE, machine.phys.allocFrame(), PROT_READ | PROT_WRITE);
-  ring0.enterUser(ring0.allocKernelStack()!, space, CODE, STACK_TOP);
+  const stackTop = options.bits === 32 ? STACK_TOP_32 : STACK_TOP;
+  space.map(stackTop - PAGE_SIZE, machine.phys.allocFrame(), PROT_READ | PROT_WRITE);
+  const stack = ring0.allocKernelStack()!;
+  ring0.enterUser(stack, space, CODE, stackTop);
+  if (options.bits === 32) stack.regs.cs = __USER32_CS;
 
   const arrivals: Arrival[] = [];
   const arrive = (kind: Arrival["kind"], number: number, errorCode: number, regs: PtRegs) => {
@@ -66,6 +77,7 @@ export async function guestProgram(text: string, options: Ring0Options): Promise
     machine, ring0, space, arrivals,
     hooks: {
       syscall: (regs) => arrive("syscall", regs.origAx, 0, regs),
+      syscall32: (regs, door) => arrive(door, regs.origAx, 0, regs),
       exception: (regs, vector, errorCode) => arrive("exception", vector, errorCode, regs),
       interrupt: (regs, vector) => void arrive("interrupt", vector, 0, regs),
     },

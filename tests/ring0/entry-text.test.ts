@@ -6,10 +6,8 @@ import * as assert from "uvu/assert";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assembleEntryText } from "../../host/ring0/assemble.build";
-import { entry64 } from "../../host/ring0/entry-64.asm";
 import { entryText, entryTextOf, type EntryText } from "../../host/ring0/entry-symbols";
-import { variantName } from "../../host/ring0/entry-text.asm";
-import { idtentries } from "../../host/ring0/idtentry.asm";
+import { entryTextFor, variantName } from "../../host/ring0/entry-text.asm";
 import { hexLinear } from "../../host/ring0/layout";
 import { projectRoot } from "../source-files";
 
@@ -78,7 +76,7 @@ test("only the PTI variants touch CR3, only the PCID variant sets NOFLUSH", asyn
 
 test("without FSGSBASE, paranoid entry looks at the sign of the GS base instead of saving it", async () => {
   const options = { pti: true, pcid: true, smap: true, fsgsbase: false };
-  const variant = { name: "no fsgsbase", options, text: entry64(options) + idtentries(options), base: 0 };
+  const variant = { name: "no fsgsbase", options, text: entryTextFor(options), base: 0 };
   const text = await listing(entryTextOf(assembleEntryText(variant)));
   assert.match(text, /paranoid_entry_cr3_done:\n.*movl \$1, %ebx\n.*movl \$0xc0000101, %ecx\n.*rdmsr\n.*testl %edx, %edx\n.*js paranoid_entry_done/);
   assert.not.match(text, /rdgsbase|wrgsbase/);

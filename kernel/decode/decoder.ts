@@ -5,22 +5,26 @@
 // emptied on a change of, all of them.
 
 import { CPU_BLOCK } from "../abi/layout";
-import { CR0, CR4, MODE_16, MODE_64, SEG_FS, SEG_GS, SLOT_ZERO, VENDOR, VENDOR_AMD } from "../abi/state";
-import { CR0_EM, CR0_TS, CR4_OSFXSR } from "../abi/bits";
+import { CR0, CR4, MODE_16, MODE_64, SEG_FS, SEG_GS, SLOT_ZERO, VENDOR, VENDOR_AMD, XCR0 } from "../abi/state";
+import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE } from "../abi/bits";
 import { hasFeature } from "../cpu/cpuid";
 import { cpl, mode } from "../cpu/state";
 import {
   addrsize, at, available, endsBlock, fetchOperand, first, hasMemory, immediate, immediates, ip, isMemoryKind, lock, modrm, modrmMemory, next8,
-  opcode, operandKind, operandSize, opsize, out, plainAddress, plant, position, prefix66, repeat, rex, rexSeen, ripRelative, segment,
-  stackSegment, starved,
+  opcode, opensVex, operandKind, operandSize, opsize, out, plainAddress, plant, position, prefix66, repeat, rex, rexSeen, ripRelative, segment,
+  stackSegment, starved, vex, vexPrefix, vvvv,
 } from "./instruction";
 import { lower } from "./lower";
 import {
   K_C, K_D, R1_FORCE64, R1_LOCK, R1_SIZE64, R2_AMD, R2_CPL0, R2_ENDS_BLOCK, R2_INTEL, R2_MODE32, R2_MODE64, R2_SSE, R2_X87, R3_MODRM,
-  ROW_FEATURE, ROW_FLAGS1, ROW_FLAGS2, ROW_FLAGS3, ROW_NEXT, ROW_SIZE, ROW_SIZE_CLASS, SZ_64, SZ_Y,
+  ROW_FEATURE, ROW_FLAGS1, ROW_FLAGS2, ROW_FLAGS3, ROW_NEXT, ROW_SIZE, ROW_SIZE_CLASS, ROW_VEX, SZ_64, SZ_Y, VEX_L0, VEX_L1, VEX_STATE,
+  VEX_VVVV, VEX_W0, VEX_W1,
 } from "./operand-kinds";
 import { LEN_STACK, UOP_LEN, UOP_SIZE } from "./uop";
 import { COLD_DEVICE_NOT_AVAILABLE, COLD_PROTECTED, COLD_UNDEFINED, GROUPS, OPCODES, ROW_TABLE, SUBGROUPS } from "../../build/kernel/tables";
+
+/** XCR0.SSE and XCR0.AVX (SDM Vol. 1 13.3). */
+const XCR0_VECTORS: u32 = 6;
 
 function lookupRow(map: u32): u32 {
   let cell: u32 = load<u16>(OPCODES + ((map * 256 + opcode) << 1));
@@ -35,7 +39,7 @@ function lookupRow(map: u32): u32 {
   return cell;
 }
 
-/** A row that fits mode, vendor and CPUID, or 0. */
+/** A row that fits mode, vendor, CPUID, VEX.L and VEX.W, or 0. */
 function fitting(cell: u32): usize {
   while (cell) {
     const row = ROW_TABLE + <usize>(cell - 1) * ROW_SIZE;
@@ -44,7 +48,7 @@ function fitting(cell: u32): usize {
     const wide = mode() == MODE_64;
     const amd = load<u32>(CPU_BLOCK, VENDOR) == VENDOR_AMD;
     if (!(flags & R2_MODE64 && !wide) && !(flags & R2_MODE32 && wide) && !(flags & R2_INTEL && amd) && !(flags & R2_AMD && !amd)
-      && (feature == 0xff || hasFeature(feature))) return row;
+      && (feature == 0xff || hasFeature(feature)) && !(load<u8>(row, ROW_VEX) & (VEX_L0 | VEX_L1 | VEX_W0 | VEX_W1) & ~vex)) return row;
     const following = load<u16>(row, ROW_NEXT);
     if (following == 0xffff) return 0;
     cell = <u32>following + 1;
@@ -131,7 +135,16 @@ function decode(): void {
   }
   if (starved) return;
   let map: u32 = 0;
-  if (b == 0x0f) {
+  vex = 0;
+  let forbidden = false;
+  if (opensVex(b)) {
+    // #UD (SDM Vol. 2A 2.3.2 to 2.3.4): after REX at once, after 66, F2, F3 and LOCK when all of the instruction is fetched, as an AMD Zen 5 does.
+    if (rexSeen) return plant(COLD_UNDEFINED);
+    forbidden = lock || prefix66 || repeat != 0;
+    map = vexPrefix(b);
+    b = next8();
+    if (!starved && !map) return plant(COLD_UNDEFINED);
+  } else if (b == 0x0f) {
     b = next8();
     map = 1;
     if (b == 0x38 || b == 0x3a) {
@@ -148,7 +161,7 @@ function decode(): void {
   const flags1 = load<u8>(row, ROW_FLAGS1);
   const flags3 = load<u16>(row, ROW_FLAGS3);
 
-  if (prefix66) opsize = defaultSize == 1 ? 2 : 1;
+  if (prefix66 && !vex) opsize = defaultSize == 1 ? 2 : 1;
   if (mode64) {
     if (flags1 & R1_FORCE64 || rex & 8) opsize = 3;
     else if (flags1 & R1_SIZE64) opsize = prefix66 ? 1 : 3;
@@ -159,12 +172,13 @@ function decode(): void {
     const registersOnly = operandKind(row, 0) == K_C || operandKind(row, 0) == K_D || operandKind(row, 1) == K_C || operandKind(row, 1) == K_D;
     if (modrm < 0xc0 && !registersOnly) modrmMemory();
   }
-  for (let k: u32 = 0; k < 3; k++) fetchOperand(operandKind(row, k), operandSize(row, k));
+  for (let k: u32 = 0; k < 4; k++) fetchOperand(operandKind(row, k), operandSize(row, k));
   if (starved) return;
 
   const memoryFirst = hasMemory && isMemoryKind(operandKind(row, 0));
   if (lock && !(flags1 & R1_LOCK && memoryFirst)) return plant(COLD_UNDEFINED);
-  if (!permitted(row, flags3)) return;
+  if (vex && (forbidden || (vvvv && !(load<u8>(row, ROW_VEX) & VEX_VVVV)))) return plant(COLD_UNDEFINED);
+  if (!permitted(row)) return;
 
   const sizeClass = load<u8>(row, ROW_SIZE_CLASS);
   if (sizeClass == SZ_Y) opsize = opsize == 3 ? 3 : 2;
@@ -173,10 +187,16 @@ function decode(): void {
   lower(row, flags1);
 }
 /** Plants #UD, #NM or #GP where the state of the machine forbids the instruction; false if it did. */
-function permitted(row: usize, flags3: u32): bool {
+function permitted(row: usize): bool {
   const flags = load<u8>(row, ROW_FLAGS2);
   const cr0 = load<u32>(CPU_BLOCK, CR0);
-  if (flags & R2_SSE) {
+  if (load<u8>(row, ROW_VEX) & VEX_STATE) {
+    const enabled = load<u32>(CPU_BLOCK, CR4) & CR4_OSXSAVE && (load<u32>(CPU_BLOCK, XCR0) & XCR0_VECTORS) == XCR0_VECTORS;
+    if (!enabled || cr0 & CR0_TS) {
+      plant(enabled ? COLD_DEVICE_NOT_AVAILABLE : COLD_UNDEFINED);
+      return false;
+    }
+  } else if (flags & R2_SSE) {
     if (cr0 & CR0_EM || !(load<u32>(CPU_BLOCK, CR4) & CR4_OSFXSR)) {
       plant(COLD_UNDEFINED);
       return false;

@@ -7,8 +7,8 @@ import {
 } from "../abi/state";
 import { mode } from "../cpu/state";
 import {
-  K_A, K_BX, K_CL, K_DI, K_DX, K_E, K_G, K_I, K_IS, K_J, K_M, K_N, K_O, K_ONE, K_P, K_Q, K_R, K_RAX, K_U, K_V, K_W, K_Z, ROW_OPERANDS, SZ_16,
-  SZ_32, SZ_64, SZ_8, SZ_V, SZ_Y, SZ_Z,
+  K_A, K_B, K_BX, K_CL, K_DI, K_DX, K_E, K_G, K_H, K_I, K_IS, K_J, K_L, K_M, K_N, K_O, K_ONE, K_P, K_Q, K_R, K_RAX, K_U, K_V, K_W, K_Z,
+  ROW_OPERANDS, SZ_16, SZ_32, SZ_64, SZ_8, SZ_V, SZ_Y, SZ_Z, VEX_L0, VEX_L1, VEX_W0, VEX_W1,
 } from "./operand-kinds";
 import { UOP_BASE, UOP_CODE, UOP_DISP, UOP_DST, UOP_IMM, UOP_INDEX, UOP_IP, UOP_OP, UOP_SHIFT, UOP_SIZE, UOP_SRC } from "./uop";
 import { COLD_ADDRESS16 } from "../../build/kernel/tables";
@@ -49,6 +49,12 @@ export let eaShift: u32 = 0;
 export let eaDisp: i64 = 0;
 export let immediate: i64 = 0;
 export let immediates: u32 = 0;
+/** VEX_L and VEX_W bits of the prefix: what a row may ask for. 0 without VEX. */
+export let vex: u32 = 0;
+/** Register number in VEX.vvvv. */
+export let vvvv: u32 = 0;
+/** Register number in an is4 immediate. */
+export let is4: u32 = 0;
 
 export function next8(): u32 {
   if (position >= available) {
@@ -71,6 +77,36 @@ export function next32(): u32 {
 export function next64(): u64 {
   const low = <u64>next32();
   return low | (<u64>next32() << 32);
+}
+
+/** In 64-bit mode C4 and C5 are VEX prefixes; outside it LES and LDS, unless what would be their ModRM has mod 11 (SDM Vol. 2A 2.3.5). */
+export function opensVex(b: u32): bool {
+  return (b == 0xc4 || b == 0xc5) && (mode() == MODE_64 || (position < available && load<u8>(at + position) >= 0xc0));
+}
+
+/**
+ * The rest of a VEX prefix (SDM Vol. 2A 2.3.5) into rex, the mandatory prefix and vvvv. Answers the number of the opcode map as
+ * the tables count, 3 + VEX.mmmmm, or 0 for a map that has no row.
+ * Outside 64-bit mode there are 8 registers: B, and the top bit of vvvv, mean nothing; W is an opcode bit at most.
+ */
+export function vexPrefix(b: u32): u32 {
+  const wide = mode() == MODE_64;
+  let mmmmm: u32 = 1;
+  let bits = next8();
+  let extension = (~bits >> 5) & 4; // R
+  if (b == 0xc4) {
+    mmmmm = bits & 31;
+    extension = (~bits >> 5) & 7;
+    bits = next8();
+  } else bits &= 0x7f;
+  const w = bits >> 7;
+  if (wide) rex = 0x40 | (w << 3) | extension;
+  rexSeen = true;
+  vex = (bits & 4 ? VEX_L1 : VEX_L0) | (w ? VEX_W1 : VEX_W0);
+  vvvv = (~bits >> 3) & (wide ? 15 : 7);
+  prefix66 = (bits & 3) == 1;
+  repeat = (bits & 3) == 2 ? 0xf3 : (bits & 3) == 3 ? 0xf2 : 0;
+  return mmmmm >= 1 && mmmmm <= 3 ? 3 + mmmmm : 0;
 }
 
 export function emit(code: u32, op: u32): usize {
@@ -222,6 +258,9 @@ export function operandSlot(kind: u32, size: u32): u32 {
     case K_E: case K_M: case K_R: return generalSlot(rm, r);
     case K_G: return generalSlot(reg, r);
     case K_Z: return generalSlot((opcode & 7) | ((rex & 1) << 3), r);
+    case K_B: return generalSlot(vvvv, r);
+    case K_H: return <u32>(CPU_BLOCK + XMM) + vvvv * 16;
+    case K_L: return <u32>(CPU_BLOCK + XMM) + is4 * 16;
     case K_RAX: return <u32>(CPU_BLOCK + RAX);
     case K_CL: return <u32>(CPU_BLOCK + RCX);
     case K_DX: return <u32>(CPU_BLOCK + RDX);
@@ -251,6 +290,11 @@ export function fetchOperand(kind: u32, size: u32): void {
       else if (r == SZ_16) addImmediate(<i64>next16(), 16);
       else if (r == SZ_64) addImmediate(<i64>next64(), 0);
       else addImmediate(<i64><i32>next32(), 0);
+      return;
+    }
+    case K_L: {
+      is4 = next8() >> 4;
+      if (mode() != MODE_64) is4 &= 7;
       return;
     }
     case K_IS: return addImmediate(<i64><i8>next8(), 0);
@@ -286,8 +330,6 @@ export function fetchOperand(kind: u32, size: u32): void {
     }
   }
 }
-
-
 
 export function operandKind(row: usize, k: u32): u32 {
   return load<u8>(row + k * 2, ROW_OPERANDS);

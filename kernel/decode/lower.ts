@@ -10,12 +10,12 @@ import {
   operandSize, operandSlot, opsize, repeat, resolved, rex, segment,
 } from "./instruction";
 import {
-  K_C, K_D, K_E, K_G, K_N, K_Q, K_R, K_U, K_W, R1_DST_READ, R1_DST_WRITE, R1_MMX, R1_RAW, R1_UNALIGNED, R3_SUB_IS_OPCODE, R3_SUB_IS_RM,
+  K_C, K_D, K_E, K_G, K_L, K_N, K_Q, K_R, K_U, K_W, R1_DST_READ, R1_DST_WRITE, R1_MMX, R1_RAW, R1_UNALIGNED, R3_SUB_IS_OPCODE, R3_SUB_IS_RM, R3_VIA,
   ROW_FLAGS3, ROW_USE, SZ_128, SZ_16, SZ_32, SZ_64, SZ_8, USE_BT, USE_BTC, USE_BTR, USE_BTS, USE_CALL, USE_CALL_REL, USE_CBW, USE_CMOVCC, USE_CWD,
   USE_JCC, USE_JMP, USE_JMP_REL, USE_LEA, USE_LEAVE, USE_LOOP, USE_MOVE128, USE_MOV_FROM_CR, USE_MOV_TO_CR, USE_NOP, USE_POP, USE_PUSH, USE_RET,
   USE_SETCC, USE_STRING, USE_SWAPGS, USE_XCHG_RAX, USE_XLAT,
 } from "./operand-kinds";
-import { LEN_MEM, UOP_BASE, UOP_CODE, UOP_DISP, UOP_DST, UOP_IMM, UOP_IP, UOP_LEN, UOP_OP, UOP_SRC, UOP_SUB } from "./uop";
+import { LEN_MEM, UOP_BASE, UOP_CODE, UOP_DISP, UOP_DST, UOP_IMM, UOP_IP, UOP_LEN, UOP_OP, UOP_SRC, UOP_SUB, UOP_VIA } from "./uop";
 import { COLD_MMX_ENTER, COLD_MMX_TOP, COLD_MMX_WAIT, FORMS, FORM_NONE } from "../../build/kernel/tables";
 import {
   CODE_BT32, CODE_BT64, CODE_BTR64, CODE_BTS64, CODE_CALL64, CODE_CALL_REL64, CODE_CDQ, CODE_CDQE, CODE_CMOV32, CODE_CMOV64, CODE_COLD, CODE_CQO,
@@ -88,6 +88,10 @@ export function lower(row: usize, flags1: u32): void {
     return;
   }
 
+  if (load<u16>(row, ROW_FLAGS3) & R3_VIA) {
+    lowerVia(row, instance);
+    return;
+  }
   if (flags1 & R1_RAW) {
     if (mode64 && lowerHotControl(row, use)) return;
     const u = emit(CODE_COLD, instance);
@@ -128,6 +132,25 @@ function lowerMmx(row: usize, flags1: u32, instance: u32): void {
   lowerValue(row, flags1, instance);
   const u = emit(CODE_COLD, COLD_MMX_ENTER);
   store<u32>(u, flags1 & R1_DST_WRITE && !(hasMemory && isMemoryKind(operandKind(row, 0))) ? operandSlot(operandKind(row, 0), operandSize(row, 0)) : 0, UOP_DST);
+}
+
+/**
+ * The first source is not the destination (VEX). Operands in the row's order: destination, first source (`via`), second source.
+ * Only sources can be memory. An is4 register's slot stands in the lower half of imm.
+ */
+function lowerVia(row: usize, instance: u32): void {
+  const t1 = <u32>(CPU_BLOCK + SLOT_T1);
+  for (let k: u32 = 1; k < 3; k++) {
+    if (hasMemory && isMemoryKind(operandKind(row, k))) memoryStep(loadCode(resolved(operandSize(row, k)), false), t1);
+  }
+  const u = emit(CODE_COLD, instance);
+  store<u32>(u, operandSlot(operandKind(row, 0), operandSize(row, 0)), UOP_DST);
+  const slot1 = operandSlot(operandKind(row, 1), operandSize(row, 1));
+  const slot2 = operandSlot(operandKind(row, 2), operandSize(row, 2));
+  store<u32>(u, hasMemory && isMemoryKind(operandKind(row, 1)) ? t1 : slot1, UOP_VIA);
+  store<u32>(u, hasMemory && isMemoryKind(operandKind(row, 2)) ? t1 : slot2, UOP_SRC);
+  if (operandKind(row, 3) == K_L) store<u32>(u, operandSlot(K_L, SZ_128), UOP_IMM);
+  store<u8>(u, <u8>(opcode & 15), UOP_SUB);
 }
 
 function lowerValue(row: usize, flags1: u32, instance: u32): void {

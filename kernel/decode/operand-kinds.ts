@@ -41,6 +41,11 @@ export const K_BX = 25;
 export const K_DI = 27;
 /** Far pointer in the instruction. */
 export const K_A = 26;
+/** General register, and vector register, that VEX.vvvv names. */
+export const K_B = 28;
+export const K_H = 29;
+/** Vector register in bits 7..4 of an immediate byte (is4). */
+export const K_L = 30;
 
 /** Sizes: log2 of bytes, or one that depends on prefixes. */
 export const SZ_8 = 0;
@@ -58,21 +63,23 @@ export const SZ_Y = 10;
 export const SZ_OTHER = 11;
 
 // A row of the decoder's table, ROW_SIZE bytes:
-//    0              8                  14    15    16    17    18     20    22    24
-//   +--------------+------------------+-----+-----+-----+-----+------+-----+-----+
-//   | 4 instances  | 3 x (kind, size) | fl1 | fl2 |size | feat| next | use | fl3 |
-//   +--------------+------------------+-----+-----+-----+-----+------+-----+-----+
-export const ROW_SIZE = 24;
+//    0              8                  16    17    18    19    20     22    24    26    27   28
+//   +--------------+------------------+-----+-----+-----+-----+------+-----+-----+-----+----+
+//   | 4 instances  | 4 x (kind, size) | fl1 | fl2 |size | feat| next | use | fl3 | vex |    |
+//   +--------------+------------------+-----+-----+-----+-----+------+-----+-----+-----+----+
+export const ROW_SIZE = 28;
 export const ROW_OPERANDS = 8;
-export const ROW_FLAGS1 = 14;
-export const ROW_FLAGS2 = 15;
-export const ROW_SIZE_CLASS = 16;
-export const ROW_FEATURE = 17;
-/** Row to try when this one's mode, vendor or feature does not fit; 0xffff = none. */
-export const ROW_NEXT = 18;
+export const ROW_FLAGS1 = 16;
+export const ROW_FLAGS2 = 17;
+export const ROW_SIZE_CLASS = 18;
+export const ROW_FEATURE = 19;
+/** Row to try when this one's mode, vendor, feature, VEX.L or VEX.W does not fit; 0xffff = none. */
+export const ROW_NEXT = 20;
 /** What the decoder builds beyond the rule: USE_*. */
-export const ROW_USE = 20;
-export const ROW_FLAGS3 = 22;
+export const ROW_USE = 22;
+export const ROW_FLAGS3 = 24;
+/** VEX_*: what a row wants of the VEX prefix. */
+export const ROW_VEX = 26;
 
 export const R1_RAW = 1;
 export const R1_DST_READ = 2;
@@ -96,6 +103,17 @@ export const R3_MODRM = 1;
 export const R3_SUB_IS_OPCODE = 2;
 /** `sub` is ModRM.rm: i of ST(i). */
 export const R3_SUB_IS_RM = 8;
+/** The first source is not the destination: its slot is the micro-operation's `via`. */
+export const R3_VIA = 16;
+
+export const VEX_L0 = 1;
+export const VEX_L1 = 2;
+export const VEX_W0 = 4;
+export const VEX_W1 = 8;
+/** VEX.vvvv names an operand; without this it has to be 1111. */
+export const VEX_VVVV = 16;
+/** The instruction needs the vector state that CR4.OSXSAVE and XCR0 enable. */
+export const VEX_STATE = 32;
 
 export const USE_RULE = 0;
 export const USE_LEA = 1;

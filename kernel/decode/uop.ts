@@ -7,6 +7,7 @@
 //
 //   code  case number in exec(); CODE_COLD and above are left to slow.ts    op  number of the cold operation
 //   dst, src  host addresses of the operands' slots (registers, temporaries, or this record's own imm)
+//   imm   immediate, or other facts; where the first source is not the destination (VEX) the upper half is `via`, its slot
 //   bas, idx  byte offsets of slots in the CPU block; effective address = [bas] + ([idx] << shf) + disp
 //   sub   ModRM.reg, segment number, condition ...          ip   offset of the instruction in its page
 //   len   3..0 length, 5..4 log2 operand size, 6 has a memory operand, 7 SS is its segment
@@ -30,6 +31,7 @@ export const UOP_IP: usize = 20;
 export const UOP_LEN: usize = 22;
 export const UOP_NTH: usize = 23;
 export const UOP_IMM: usize = 24;
+export const UOP_VIA: usize = 28;
 
 export const LEN_MEM: u32 = 0x40;
 export const LEN_STACK: u32 = 0x80;
@@ -44,6 +46,12 @@ export function dst(u: usize): usize {
 @inline
 export function src(u: usize): usize {
   return load<u32>(u, UOP_SRC);
+}
+
+// @ts-ignore: decorator
+@inline
+export function via(u: usize): usize {
+  return load<u32>(u, UOP_VIA);
 }
 
 // @ts-ignore: decorator

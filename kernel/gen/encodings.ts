@@ -5,7 +5,7 @@ import type { Row } from "../decode/row";
 
 export interface Encoding {
   row: Row;
-  /** 0 one-byte, 1 0F, 2 0F 38, 3 0F 3A. */
+  /** 0 one-byte, 1 0F, 2 0F 38, 3 0F 3A; 4, 5, 6 the last three under a VEX prefix. */
   map: number;
   opcode: number;
   prefix: "any" | "NP" | "66" | "F3" | "F2";
@@ -26,18 +26,51 @@ export function isModrmOperand(operand: string): boolean {
   return !/^(DX|DS|CL|CS|SS|ES|AL|AX|BX|GS|FS)$/.test(operand) && MODRM_OPERAND.test(operand);
 }
 
+export interface VexWord {
+  map: number;
+  prefix: "NP" | "66" | "F3" | "F2";
+  /** What VEX.L and VEX.W have to be; undefined: either. */
+  l?: 0 | 1;
+  w?: 0 | 1;
+}
+
+/**
+ * The first word of a row under a VEX prefix, as the SDM spells it (Vol. 2A 3.1.1.2): `VEX.LZ.NP.0F38.W0`. Without W0 or W1 the bit is
+ * the size of `y` operands, or means nothing.
+ */
+export function vexOf(row: Row): VexWord | undefined {
+  const [first] = row.opcode.split(" ");
+  if (!first.startsWith("VEX")) return undefined;
+  const vex: VexWord = { map: 0, prefix: "NP" };
+  for (const word of first.split(".").slice(1)) {
+    if (word === "LZ" || word === "L0" || word === "128") vex.l = 0;
+    else if (word === "L1" || word === "256") vex.l = 1;
+    else if (word === "W0" || word === "W1") vex.w = word === "W1" ? 1 : 0;
+    else if (word === "LIG" || word === "WIG") continue;
+    else if (word === "NP" || word === "66" || word === "F3" || word === "F2") vex.prefix = word;
+    else if (["0F", "0F38", "0F3A"].includes(word)) vex.map = ["0F", "0F38", "0F3A"].indexOf(word) + 4;
+    else throw new Error(`row ${row.opcode} ${row.mnemonic}: what is ${word}?`);
+  }
+  if (!vex.map) throw new Error(`row ${row.opcode} ${row.mnemonic}: which map?`);
+  return vex;
+}
+
 export function encodingsOf(row: Row): Encoding[] {
   const words = row.opcode.split(/\s+/);
   let prefix: Encoding["prefix"] = "any";
-  if (words[0] === "NP") {
+  const vex = vexOf(row);
+  if (vex) {
+    prefix = vex.prefix;
+    words.shift();
+  } else if (words[0] === "NP") {
     prefix = "NP";
     words.shift();
   } else if (words.length > 1 && /^(66|F2|F3)$/.test(words[0])) {
     prefix = words[0] as Encoding["prefix"];
     words.shift();
   }
-  let map = 0;
-  if (words.length > 1 && words[0] === "0F" && /^[0-9A-F]{2}/.test(words[1])) {
+  let map = vex?.map ?? 0;
+  if (!vex && words.length > 1 && words[0] === "0F" && /^[0-9A-F]{2}/.test(words[1])) {
     words.shift();
     map = 1;
     const escape: string = words[0];
@@ -84,7 +117,7 @@ export function encodingsOf(row: Row): Encoding[] {
 
 const COLUMNS = ["NP", "66", "F3", "F2"];
 const specificity = (e: Encoding) => (e.prefix === "any" ? 0 : 1) + (e.rm === undefined ? 0 : 2) + (e.reg === undefined ? 0 : 4) + (e.mod === undefined ? 0 : 8);
-const distinguishes = (r: Row) => r.mode !== undefined || r.vendor !== undefined || r.older !== undefined;
+const distinguishes = (r: Row) => r.mode !== undefined || r.vendor !== undefined || r.older !== undefined || vexOf(r)?.l !== undefined || vexOf(r)?.w !== undefined;
 
 export interface Lookup {
   /** [map * 256 + opcode]: 0 invalid, row + 1, or 0x8000 | group. */
@@ -105,7 +138,7 @@ export function buildLookup(rows: Row[]): Lookup {
   }
   const index = new Map(rows.map((r, i) => [r, i]));
   const next: number[] = rows.map(() => 0xffff);
-  const opcodes = new Uint16Array(4 * 256);
+  const opcodes = new Uint16Array(7 * 256);
   const groups: number[] = [];
   const subgroups: number[] = [];
 

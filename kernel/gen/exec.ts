@@ -102,6 +102,7 @@ export class Hot {
 
   formsOf(instance: Instance): Record<"rr" | "rm" | "md" | "ms", number> {
     const { op, type } = instance;
+    if (instance.via) return { rr: this.cold, rm: NONE, md: NONE, ms: NONE };
     const find = (form: Form) => {
       if (instance.third === "sub") return NONE;
       const t = sameAs32.has(op.name) && type === "u64" ? "u32" : type;
@@ -228,7 +229,7 @@ ${cases}
 import { CPU_BLOCK } from "../../kernel/abi/layout";
 import { RCX } from "../../kernel/abi/state";
 import { faulted } from "../../kernel/cpu/fault";
-import { dst, ea, src } from "../../kernel/decode/uop";
+import { dst, ea, src, via } from "../../kernel/decode/uop";
 import { probeWrite, readMem, writeMem } from "../../kernel/mmu/access";
 import {
   CODE_POP64, CODE_PUSH64, CODE_XOR32_rr,
@@ -259,9 +260,10 @@ ${coldCases}
     const { op, type } = instance;
     if (isRaw(op)) return `${op.name}(u);`;
     const { a, b, r } = this.types(op, type);
-    const i = { "": "", imm: "load<u64>(u, 24)", cl: "<u64>load<u8>(CPU_BLOCK, RCX)", sub: "<u64>load<u8>(u, 15)" }[instance.third];
+    const i = { "": "", imm: instance.via ? "<u64>load<u32>(u, 24)" : "load<u64>(u, 24)", cl: "<u64>load<u8>(CPU_BLOCK, RCX)", sub: "<u64>load<u8>(u, 15)" }[instance.third];
     if (type === "u8" && op.name === "BSWAP") return "unreachable();";
-    const args = [a && `load<${a}>(dst(u))`, b && `load<${b}>(src(u))`, i].filter(Boolean).join(", ");
+    const c = parameter(op, "c")?.type;
+    const args = [a && `load<${a}>(${instance.via ? "via" : "dst"}(u))`, b && `load<${b}>(src(u))`, c && `load<${c}>(load<u32>(u, 24))`, i].filter(Boolean).join(", ");
     const call = `${op.name}${op.generic ? `<${type}>` : ""}(${args})`;
     if (r === "void") return `${call};`;
     const write = `${r === "u32" ? "store<u64>(dst(u), <u64>r)" : `store<${r}>(dst(u), r)`};`;

@@ -3,7 +3,7 @@
 
 import type { Row } from "../decode/row";
 import * as K from "../decode/operand-kinds";
-import { buildLookup, encodingsOf, operandsOf } from "./encodings";
+import { buildLookup, encodingsOf, operandsOf, vexOf } from "./encodings";
 import { isRaw, parameter, type Operation } from "./operations";
 import type { Form } from "./hot";
 
@@ -13,6 +13,8 @@ export interface Instance {
   type: string;
   /** Where `i` comes from. */
   third: "" | "imm" | "cl" | "sub";
+  /** `a` is not what the result replaces: it comes from the micro-operation's `via`. */
+  via: boolean;
 }
 
 const FIXED: Record<string, [number, number]> = {
@@ -21,7 +23,7 @@ const FIXED: Record<string, [number, number]> = {
 };
 const LETTER: Record<string, number> = {
   E: K.K_E, G: K.K_G, M: K.K_M, R: K.K_R, I: K.K_I, J: K.K_J, O: K.K_O, S: K.K_S, C: K.K_C, D: K.K_D, Z: K.K_Z, V: K.K_V, W: K.K_W,
-  U: K.K_U, P: K.K_P, Q: K.K_Q, N: K.K_N, X: K.K_X, Y: K.K_Y, A: K.K_A,
+  U: K.K_U, P: K.K_P, Q: K.K_Q, N: K.K_N, X: K.K_X, Y: K.K_Y, A: K.K_A, B: K.K_B, H: K.K_H, L: K.K_L,
 };
 const SIZE: Record<string, number> = {
   b: K.SZ_8, w: K.SZ_16, d: K.SZ_32, q: K.SZ_64, v: K.SZ_V, z: K.SZ_Z, y: K.SZ_Y, dq: K.SZ_128, o: K.SZ_128, x: K.SZ_128, ps: K.SZ_128, pd: K.SZ_128,
@@ -54,7 +56,7 @@ export class Tables {
   readonly missing: string[] = [];
 
   constructor(readonly rows: Row[], readonly operations: Map<string, Operation>, readonly features: Map<string, number>) {
-    for (const name of DECODE_FAULTS) this.instance(this.need(name)!, "", "");
+    for (const name of DECODE_FAULTS) this.instance(this.need(name)!, "", "", false);
     const lookup = buildLookup(rows);
     this.lookup = lookup;
     this.rowBytes = new Uint8Array(rows.length * K.ROW_SIZE);
@@ -76,12 +78,12 @@ export class Tables {
     return n;
   }
 
-  private instance(op: Operation, type: string, third: Instance["third"]): number {
-    const key = `${op.name} ${type} ${third}`;
+  private instance(op: Operation, type: string, third: Instance["third"], via: boolean): number {
+    const key = `${op.name} ${type} ${third}${via ? " via" : ""}`;
     const known = this.numbers.get(key);
     if (known !== undefined) return known;
     this.numbers.set(key, this.instances.length);
-    this.instances.push({ op, type, third });
+    this.instances.push({ op, type, third, via });
     return this.instances.length - 1;
   }
 
@@ -91,20 +93,23 @@ export class Tables {
     const operands = operandsOf(row);
     const codes = operands.map((o) => operandCode(o, row));
     const [encoding] = encodingsOf(row);
-    if (codes.length > 3) throw new Error(`row ${row.opcode} ${row.mnemonic}: more than three operands`);
+    if (codes.length > 4) throw new Error(`row ${row.opcode} ${row.mnemonic}: more than four operands`);
     const raw = isRaw(op);
     const third: Instance["third"] = !parameter(op, "i") ? "" : name === "CMOVCC" ? "sub"
       : codes.at(-1)?.[0] === K.K_CL ? "cl" : "imm";
+    const vex = vexOf(row);
+    const via = vex !== undefined && (raw ? codes.length > 2 : parameter(op, "a") !== undefined);
+    const vectors = operands.some((o) => /^[VWUHL][a-z]/.test(o));
     const mmx = operands.some((o) => /^[PQN][a-z]/.test(o));
 
     const sizeClass = this.sizeClass(row, codes);
-    for (let s = 0; s < 4; s++) view.setUint16(at + s * 2, this.instance(op, op.generic ? TYPES[s] : "", third), true);
+    for (let s = 0; s < 4; s++) view.setUint16(at + s * 2, this.instance(op, op.generic ? TYPES[s] : "", third, via), true);
     codes.forEach(([kind, size], k) => {
       view.setUint8(at + K.ROW_OPERANDS + k * 2, kind);
       view.setUint8(at + K.ROW_OPERANDS + k * 2 + 1, size);
     });
 
-    const sse = /^SSE/.test(row.cpuid ?? "") && (operands.some((o) => /^[VWUPQN][a-z]/.test(o)) || /MXCSR/.test(row.mnemonic));
+    const sse = !vex && /^(SSE|SSSE|AES|PCLMUL|SHA)/.test(row.cpuid ?? "") && (operands.some((o) => /^[VWUPQN][a-z]/.test(o)) || /MXCSR/.test(row.mnemonic));
     const x87 = row.cpuid === "FPU" || row.cpuid === "MMX" || row.cpuid === "FXSR" || mmx;
     view.setUint8(at + K.ROW_FLAGS1,
       (raw ? K.R1_RAW : 0) | (parameter(op, "a") ? K.R1_DST_READ : 0) | (!raw && op.result !== "void" ? K.R1_DST_WRITE : 0)
@@ -121,7 +126,9 @@ export class Tables {
     view.setUint16(at + K.ROW_NEXT, next, true);
     view.setUint16(at + K.ROW_USE, name === "XCHG" && operands[0].startsWith("Z") ? K.USE_XCHG_RAX
       : codes.some(([k]) => k === K.K_X || k === K.K_Y) ? K.USE_STRING : USES[name] ?? K.USE_RULE, true);
-    view.setUint8(at + K.ROW_FLAGS3, (encoding.hasModrm ? K.R3_MODRM : 0) | (encoding.reg === undefined && !encoding.hasModrm ? K.R3_SUB_IS_OPCODE : 0)
+    view.setUint8(at + K.ROW_VEX, !vex ? 0 : (vex.l === 0 ? K.VEX_L0 : vex.l === 1 ? K.VEX_L1 : 0) | (vex.w === 0 ? K.VEX_W0 : vex.w === 1 ? K.VEX_W1 : 0)
+      | (codes.some(([k]) => k === K.K_B || k === K.K_H) ? K.VEX_VVVV : 0) | (vectors ? K.VEX_STATE : 0));
+    view.setUint8(at + K.ROW_FLAGS3, (via ? K.R3_VIA : 0) | (encoding.hasModrm ? K.R3_MODRM : 0) | (encoding.reg === undefined && !encoding.hasModrm ? K.R3_SUB_IS_OPCODE : 0)
       | (/[0-9A-F]{2}\+i/.test(row.opcode) ? K.R3_SUB_IS_RM : 0) | (encoding.reg === undefined && (name === "SETCC" || name === "CMOVCC") ? K.R3_SUB_IS_OPCODE : 0));
   }
 

@@ -1,7 +1,8 @@
-// Turns a row of the instruction table into bytes: prefixes, REX, opcode, ModRM, SIB, displacement, immediates.
+// Turns a row of the instruction table into bytes: prefixes, REX or VEX, opcode, ModRM, SIB, displacement, immediates.
 // Which registers, sizes and addressing forms are used is drawn at random; what was drawn is answered beside the bytes.
 
 import type { Row } from "../../kernel/decode/row";
+import { type VexWord, vexOf } from "../../kernel/gen/encodings";
 import type { Random } from "./random";
 
 /** Where ModRM points when it points to memory. A register number of -1 is none. */
@@ -27,8 +28,8 @@ export interface Encoding {
   /** Bytes of a relative branch displacement, at the end; 0 = no branch. */
   branchBytes: number;
   operandSize: number;
-  /** Register numbers of the operands by letter: G, E (register form), Z. */
-  registers: Partial<Record<"G" | "E" | "Z", number>>;
+  /** Register numbers of the operands by letter: G, E (register form), Z, B (VEX.vvvv). */
+  registers: Partial<Record<"G" | "E" | "Z" | "B", number>>;
   immediateAt: number;
 }
 
@@ -41,13 +42,16 @@ export interface RowShape {
   form: "mem" | "reg" | "";
   rexW: number;
   hasModRM: boolean;
+  /** The row is under a VEX prefix. */
+  vex: VexWord | undefined;
   operands: { letter: string; size: string; text: string }[];
 }
 
 export function shapeOf(row: Row): RowShape {
-  const shape: RowShape = { mandatory: "", opcode: [], registerInOpcode: false, digit: -1, form: "", rexW: -1, hasModRM: false, operands: [] };
+  const shape: RowShape = { mandatory: "", opcode: [], registerInOpcode: false, digit: -1, form: "", rexW: -1, hasModRM: false, vex: vexOf(row), operands: [] };
   for (const token of row.opcode.split(" ")) {
-    if (/^(NP|66|F2|F3)$/.test(token) && shape.opcode.length === 0) shape.mandatory += token;
+    if (token.startsWith("VEX.")) continue;
+    else if (/^(NP|66|F2|F3)$/.test(token) && !shape.vex && shape.opcode.length === 0) shape.mandatory += token;
     else if (/^(REX\.?)?W1?$/.test(token)) shape.rexW = 1;
     else if (token === "W0") shape.rexW = 0;
     else if (/^\/[0-7]$/.test(token)) shape.digit = Number(token[1]);
@@ -82,13 +86,33 @@ export function operandBytes(size: string, operandSize: number): number {
   return bytesOfSize[size] ?? 0;
 }
 
+/**
+ * The VEX prefix, which holds `rex` inverted. Sometimes one that is #UD: with a prefix before it that it forbids, an operand in vvvv
+ * that the row does not have, or the wrong L.
+ */
+function vexBytes(shape: RowShape, rex: number, registers: Encoding["registers"], random: Random): number[] {
+  const { map, prefix, l, w } = shape.vex!;
+  const bytes = random.chance(0.01) ? [random.pick([0x66, 0xf2, 0xf3, 0x40, 0x48, 0xf0])] : [];
+  const named = shape.operands.some((o) => o.letter === "B" || o.letter === "H");
+  const vvvv = named || random.chance(0.01) ? random.below(16) : 0;
+  if (shape.operands.some((o) => o.letter === "B")) registers.B = vvvv;
+  let long = l ?? random.below(2);
+  if (l === 0 && random.chance(0.01)) long = 1;
+  const wide = w ?? rex >> 3;
+  const rest = ((15 - vvvv) << 3) | (long << 2) | ["NP", "66", "F3", "F2"].indexOf(prefix);
+  if (map === 4 && (rex & 3) === 0 && wide === 0 && random.chance(0.8)) return [...bytes, 0xc5, ((~rex & 4) << 5) | rest];
+  return [...bytes, 0xc4, ((~rex & 7) << 5) | (map - 3), (wide << 7) | rest];
+}
+
 export function encode(row: Row, shape: RowShape, random: Random, wantMemory: boolean): Encoding {
   const { operands } = shape;
   const isBranch = operands.some((o) => o.letter === "J");
   const sized = operands.some((o) => /^[vzy]/.test(o.size)) || sizedWithoutOperands.has(row.mnemonic) || operands.some((o) => /^[er]AX$/.test(o.text));
   let rexW = shape.rexW >= 0 ? shape.rexW : sized && random.chance(0.4) ? 1 : random.chance(0.02) ? 1 : 0;
   const prefixes: number[] = [];
-  let size66 = shape.mandatory === "" && !isBranch && (sized ? random.chance(0.25) : random.chance(0.02));
+  // F2 and F3 rows of operand size v have a word form: the mandatory prefix and 66 together.
+  const wordForm = /^F[23]$/.test(shape.mandatory) && operands.some((o) => o.size === "v");
+  let size66 = (shape.mandatory === "" || wordForm) && !shape.vex && !isBranch && (sized ? random.chance(0.25) : random.chance(0.02));
   if (shape.mandatory === "NP") size66 = false;
   let operandSize = rexW ? 8 : size66 ? 2 : row.size64 || row.force64 ? 8 : 4;
   if (row.force64) operandSize = 8;
@@ -178,7 +202,8 @@ export function encode(row: Row, shape: RowShape, random: Random, wantMemory: bo
 
   if (rex !== 0) rexNeeded = true;
   const bytes = [...prefixes];
-  if (rexNeeded) bytes.push(0x40 | rex);
+  if (shape.vex) bytes.push(...vexBytes(shape, rex, registers, random));
+  else if (rexNeeded) bytes.push(0x40 | rex);
   bytes.push(...opcode);
   if (displacementAt >= 0) displacementAt += bytes.length;
   bytes.push(...tail);

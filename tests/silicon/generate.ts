@@ -180,6 +180,10 @@ export function generate(row: Row, random: Random): Instance {
     if (e.registers.E !== undefined && random.chance(0.5)) gpr[e.registers.E] = BigInt(random.below(200) + 1);
   }
   if (random.chance(0.5)) gpr[RCX] = (gpr[RCX] & ~0xffn) | BigInt(random.below(80));
+  // BEXTR: where to begin and how many bits; the shifts and BZHI take a count.
+  if (e.registers.B !== undefined && random.chance(0.6)) {
+    gpr[e.registers.B] = BigInt(random.below(72) | (random.below(72) << 8)) | (random.chance(0.5) ? random.u64() & ~0xffffn : 0n);
+  }
   let stack = random.chance(0.85) ? BigInt(DATA_BASE + 0x800 + 8 * random.below(0x100)) : dataAddress(random, 8, 8);
   gpr[RSP] = stack;
   if (/LEAVE|ENTER/.test(row.mnemonic)) gpr[RBP] = random.chance(0.9) ? stack + BigInt(8 * random.below(32)) : dataAddress(random, 8, 8);

@@ -14,7 +14,11 @@ import { EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN } from "./abi/exit-reasons";
 import { deliver, deliverPending, eventWaits } from "./system/deliver";
 import { faulted, raiseGP, raisePF } from "./cpu/fault";
 import { getFlags, putFlags } from "./cpu/flags";
-import { clearRipChanged, clearStateDirty, isCanonical, ripChanged, segAttributes, stateChanged, stateDirty } from "./cpu/state";
+import { codeIsFlat, deriveSegments, segmentFlags } from "./cpu/segment-access";
+import {
+  addressMask, clearRipChanged, clearStateDirty, isCanonical, ripChanged, segAttributes, segBase, segLimit, setAddressMask, stateChanged,
+  stateDirty,
+} from "./cpu/state";
 import {
   arenaHas, arenaTake, arenaTop, blockAt, BLOCK_ROOM, clearCodeDropped, codeDropped, codePageOf, crossBlock, enterBlock, enterCrossBlock,
   flushCode, markCode,
@@ -26,9 +30,9 @@ import { LEN_STACK, thisRip, UOP_IP, UOP_LEN, UOP_NTH, UOP_SIZE } from "./decode
 import { budgetLeft, LEAVE_BUDGET, LEAVE_LOOKUP, leaveReason, setBudgetLeft } from "./exec/leave";
 import { mxcsrChanged } from "./exec/sse-fast-path";
 import { again, clearAgain, clearLink, linkSlot } from "./exec/steps";
-import { setStackAccess } from "./mmu/access";
+import { ACCESS_OPERAND, ACCESS_SS_OPERAND, leaveSegment, setAccessKind } from "./mmu/access";
 import { hostAddress, inRam } from "./mmu/phys";
-import { entryOf, fill, selectContext, tlb, TLB_ADDEND, TLB_CODE, TLB_EXEC, view } from "./mmu/tlb";
+import { entryOf, fill, forgetCodePages, selectContext, tlb, TLB_ADDEND, TLB_CODE, TLB_EXEC, view } from "./mmu/tlb";
 import { EXECUTE, walkError, walkPhysical } from "./mmu/walk";
 import { exec } from "../build/kernel/exec";
 import { slow } from "../build/kernel/slow";
@@ -61,11 +65,31 @@ function derive(): void {
     decodeState = state;
     flushCode();
   }
+  const m = load<u32>(CPU_BLOCK, MODE);
+  setAddressMask(m == MODE_64 ? u64.MAX_VALUE : 0xffffffff);
+  codeLimited = false;
+  if (m != MODE_64) deriveOutside64(m);
   selectContext();
 }
 
+/** Outside 64-bit mode code was decoded for segments that were flat, or not. */
+function deriveOutside64(m: u32): void {
+  deriveSegments();
+  codeLimited = !codeIsFlat();
+  const slot = keyFlags + (m << 2);
+  if (load<u32>(slot) == segmentFlags) return;
+  store<u32>(slot, segmentFlags);
+  forgetCodePages(); // those in the TLB are for the flags before
+}
+
+/** By mode: segmentFlags when code was last looked up in it. */
+const keyFlags = memory.data(3 * 4, 4);
+/** CS has a base or a limit: fetches are checked. */
+let codeLimited: bool = false;
+
 function codeKey(): u32 {
-  return load<u32>(CPU_BLOCK, MODE) | (load<u32>(CPU_BLOCK, CPL) == 3 ? 4 : 0);
+  const m = load<u32>(CPU_BLOCK, MODE);
+  return m | (load<u32>(CPU_BLOCK, CPL) == 3 ? 4 : 0) | (m == MODE_64 ? 0 : segmentFlags << 3);
 }
 
 function linearRip(): u64 {
@@ -90,6 +114,16 @@ function fetchAddress(linear: u64): i64 {
 
 /** The block at RIP: its first micro-operation, or 0 with a fault raised. `single`: of one instruction, to be executed once. */
 function find(single: bool): usize {
+  let room = NO_LIMIT;
+  if (load<u32>(CPU_BLOCK, MODE) != MODE_64) {
+    store<u32>(CPU_BLOCK, 0, RIP + 4);
+    if (codeLimited) {
+      room = fetchRoom();
+      if (!room) return 0;
+      // Blocks are for pages of which all is within the limit, so that branches in a page need no check once they are linked.
+      if (segBase(SEG_CS) & 0xfff || (load<u32>(CPU_BLOCK, RIP) | 0xfff) > segLimit(SEG_CS)) single = true;
+    }
+  }
   const linear = linearRip();
   store<u64>(CPU_BLOCK, 0, SLOT_ZERO);
   store<u64>(CPU_BLOCK, linear & PAGE_MASK, SLOT_CODE_PAGE);
@@ -97,7 +131,7 @@ function find(single: bool): usize {
   if (physical < 0) return 0;
   const offset = <u32>linear & 0xfff;
   if (!inRam(physical)) return findOutside(offset);
-  if (single) return findSingle(linear, <u64>physical, offset);
+  if (single) return findSingle(linear, <u64>physical, offset, room);
 
   const e = entryOf(tlb, linear);
   let c: usize = load<u32>(e, TLB_CODE);
@@ -114,7 +148,7 @@ function find(single: bool): usize {
     return find(false);
   }
   const block = decodeBlock(hostAddress(<u64>physical & PAGE_MASK), offset);
-  if (!block) return findCross(linear, page);
+  if (!block) return findCross(linear, page, room);
   markCode(page);
   enterBlock(c, offset, block);
   return block;
@@ -170,35 +204,64 @@ function decodeScratch(bytes: usize, count: u32, offset: u32): usize {
   return first;
 }
 
-function findSingle(linear: u64, physical: u64, offset: u32): usize {
-  const block = decodeScratch(hostAddress(physical), 0x1000 - offset, offset);
-  return block ? block : findStraddling(linear, physical, offset);
+/** Bytes from EIP to the end of CS, at most enough for any instruction; 0 with #GP(0) raised where there is none. */
+function fetchRoom(): u32 {
+  const eip = load<u32>(CPU_BLOCK, RIP);
+  const limit = segLimit(SEG_CS);
+  if (eip > limit) {
+    raiseGP(0);
+    return 0;
+  }
+  return limit - eip < NO_LIMIT ? limit - eip + 1 : NO_LIMIT;
+}
+
+/** As much room as no instruction needs. */
+const NO_LIMIT: u32 = 0x1000;
+
+function smaller(a: u32, b: u32): u32 {
+  return a < b ? a : b;
+}
+
+/** One instruction, of which `room` bytes may be fetched; beyond them is the end of CS. */
+function findSingle(linear: u64, physical: u64, offset: u32, room: u32): usize {
+  const known = smaller(0x1000 - offset, room);
+  const block = decodeScratch(hostAddress(physical), known, offset);
+  if (block) return block;
+  if (known == room) {
+    raiseGP(0);
+    return 0;
+  }
+  return findStraddling(linear, physical, offset, room);
 }
 
 /** The bytes of the second page are fetched only when the instruction needs them: then their page may fault. */
-function findStraddling(linear: u64, physical: u64, offset: u32): usize {
+function findStraddling(linear: u64, physical: u64, offset: u32, room: u32): usize {
   const head = 0x1000 - offset;
-  const next = (linear & PAGE_MASK) + 0x1000;
-  const second = fetchAddress(next);
+  const second = fetchAddress(pageBehind(linear));
   if (second < 0) return 0;
   memory.copy(straddle, hostAddress(physical), head);
   if (inRam(second)) memory.copy(straddle + head, hostAddress(<u64>second), 15);
   else memory.fill(straddle + head, 0xff, 15);
-  return decodeScratch(straddle, head + 15, offset);
+  const block = decodeScratch(straddle, smaller(head + 15, room), offset);
+  if (!block) raiseGP(0); // more bytes than `room`
+  return block;
+}
+
+function pageBehind(linear: u64): u64 {
+  return ((linear & PAGE_MASK) + 0x1000) & addressMask;
 }
 
 /** A block of one instruction that lies across two pages: kept under both physical pages. */
-function findCross(linear: u64, page: u32): usize {
-  const next = (linear & PAGE_MASK) + 0x1000;
-  const second = fetchAddress(next);
+function findCross(linear: u64, page: u32, room: u32): usize {
+  const second = fetchAddress(pageBehind(linear));
   if (second < 0) return 0;
   const physical = (<u64>page << 12) | (linear & 0xfff);
-  if (!inRam(second)) return findStraddling(linear, physical, <u32>linear & 0xfff);
+  if (!inRam(second) || room != NO_LIMIT) return findStraddling(linear, physical, <u32>linear & 0xfff, room);
   const page2 = <u32>(<u64>second >> 12);
   const key = codeKey();
   const known = crossBlock(linear, key, page, page2);
   if (known) return known;
-  const once = findStraddling(linear, physical, <u32>linear & 0xfff);
+  const once = findStraddling(linear, physical, <u32>linear & 0xfff, room);
   if (!once) return 0;
   const header = arenaTop();
   const first = header + UOP_SIZE;
@@ -253,6 +316,7 @@ export function run(budget: i32): u32 {
   stateChanged();
   while (true) {
     // An instruction boundary; RIP is whole, nothing is taken off the budget in advance.
+    leaveSegment();
     if (stateDirty) derive();
     if (load<u32>(CPU_BLOCK, EXIT_REASON) != NO_EXIT) return leaveRun(load<u32>(CPU_BLOCK, EXIT_REASON));
     if (eventWaits()) {
@@ -318,19 +382,15 @@ function execute(u: usize): bool {
     syncRetired();
     const rip = thisRip(u);
     clearRipChanged();
-    setStackAccess((load<u8>(u, UOP_LEN) & LEN_STACK) != 0);
+    setAccessKind(load<u8>(u, UOP_LEN) & LEN_STACK ? ACCESS_SS_OPERAND : ACCESS_OPERAND);
     slow(u);
-    setStackAccess(false);
+    setAccessKind(ACCESS_OPERAND);
     if (again) {
       clearAgain();
       setBudgetLeft(budgetLeft - left);
       continue;
     }
-    if (faulted) {
-      store<u64>(CPU_BLOCK, rip, RIP);
-      faultedThisStep = true;
-      return deliver();
-    }
+    if (faulted) return faultAt(rip);
     if (linkSlot) {
       setBudgetLeft(budgetLeft - left); // A branch ends its block: what was left is the branch.
       const next = link(rip);
@@ -349,11 +409,7 @@ function execute(u: usize): bool {
       for (u = next; load<u16>(u, UOP_IP) == at; u += UOP_SIZE) {
         clearRipChanged();
         slow(u);
-        if (faulted) {
-          store<u64>(CPU_BLOCK, rip, RIP);
-          faultedThisStep = true;
-          return deliver();
-        }
+        if (faulted) return faultAt(rip);
       }
       store<u64>(CPU_BLOCK, rip + (load<u8>(u - UOP_SIZE, UOP_LEN) & 15), RIP);
       setBudgetLeft(budgetLeft - 1);
@@ -362,6 +418,14 @@ function execute(u: usize): bool {
     setBudgetLeft(budgetLeft - left);
     u = next;
   }
+}
+
+/** Delivers what the instruction at `rip` has raised. False: shutdown. */
+function faultAt(rip: u64): bool {
+  leaveSegment();
+  store<u64>(CPU_BLOCK, rip, RIP);
+  faultedThisStep = true;
+  return deliver();
 }
 
 /**
@@ -376,7 +440,7 @@ function link(from: u64): usize {
   const page = load<u64>(CPU_BLOCK, SLOT_CODE_PAGE);
   const linear = linearRip();
   if (((linear ^ page) & PAGE_MASK) != 0) {
-    if (!arenaHas(UOP_SIZE * 2)) return 0;
+    if (codeLimited || !arenaHas(UOP_SIZE * 2)) return 0;
     const header = arenaTop();
     setOut(header + UOP_SIZE);
     emitFarPage(<i64>(linear - page), <u32>from & 0xfff);

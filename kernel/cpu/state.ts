@@ -45,6 +45,13 @@ export function cpl(): u32 {
   return load<u32>(CPU_BLOCK, CPL);
 }
 
+/** The bits that RIP and the linear addresses of operands have in this mode: 64, outside 64-bit mode 32. Follows MODE. */
+export let addressMask: u64 = u64.MAX_VALUE;
+
+export function setAddressMask(mask: u64): void {
+  addressMask = mask;
+}
+
 /** MODE_64, MODE_32 or MODE_16. */
 // @ts-ignore: decorator
 @inline

@@ -10,9 +10,9 @@ import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE } from "../abi/bits";
 import { hasFeature } from "../cpu/cpuid";
 import { cpl, mode } from "../cpu/state";
 import {
-  addrsize, at, available, endsBlock, fetchOperand, first, hasMemory, immediate, immediates, ip, isMemoryKind, lock, modrm, modrmMemory, next8,
-  opcode, opensVex, operandKind, operandSize, opsize, out, plainAddress, plant, position, prefix66, repeat, rex, rexSeen, ripRelative, segment,
-  stackSegment, starved, vex, vexPrefix, vvvv,
+  addrsize, at, available, emit, endsBlock, fetchOperand, first, hasMemory, immediate, immediates, ip, isMemoryKind, lock, modrm, modrmMemory,
+  next8, opcode, opensVex, operandKind, operandSize, opsize, out, plainAddress, plant, position, prefix66, repeat, rex, rexSeen, ripRelative,
+  segment, segmentChecked, segmentSlot, stackSegment, starved, vex, vexPrefix, vvvv,
 } from "./instruction";
 import { lower } from "./lower";
 import {
@@ -21,7 +21,10 @@ import {
   VEX_VVVV, VEX_W0, VEX_W1,
 } from "./operand-kinds";
 import { LEN_STACK, UOP_LEN, UOP_SIZE } from "./uop";
-import { COLD_DEVICE_NOT_AVAILABLE, COLD_PROTECTED, COLD_UNDEFINED, GROUPS, OPCODES, ROW_TABLE, SUBGROUPS } from "../../build/kernel/tables";
+import {
+  COLD_DEVICE_NOT_AVAILABLE, COLD_PROTECTED, COLD_SEGMENT_END, COLD_UNDEFINED, GROUPS, OPCODES, ROW_TABLE, SUBGROUPS,
+} from "../../build/kernel/tables";
+import { CODE_COLD } from "../../build/kernel/codes";
 
 /** XCR0.SSE and XCR0.AVX (SDM Vol. 1 13.3). */
 const XCR0_VECTORS: u32 = 6;
@@ -105,6 +108,8 @@ function decode(): void {
   stackSegment = false;
   ripRelative = false;
   plainAddress(SLOT_ZERO);
+  segmentSlot = SLOT_ZERO;
+  segmentChecked = false;
   immediate = 0;
   immediates = 0;
   modrm = 0;
@@ -185,7 +190,9 @@ function decode(): void {
   else if (sizeClass <= <u8>SZ_64) opsize = sizeClass;
   if (load<u8>(row, ROW_FLAGS2) & R2_ENDS_BLOCK) endsBlock = true;
   lower(row, flags1);
+  if (segmentChecked) emit(CODE_COLD, COLD_SEGMENT_END);
 }
+
 /** Plants #UD, #NM or #GP where the state of the machine forbids the instruction; false if it did. */
 function permitted(row: usize): bool {
   const flags = load<u8>(row, ROW_FLAGS2);

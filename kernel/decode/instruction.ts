@@ -3,15 +3,18 @@
 
 import { CPU_BLOCK } from "../abi/layout";
 import {
-  MODE_64, RAX, RBX, RCX, RDI, RDX, SEG_BASE, SEG_DS, SEG_FS, SEG_GS, SEG_SS, SLOT_CODE_PAGE, SLOT_EA, SLOT_T0, SLOT_ZERO, ST, XMM,
+  MODE_64, RAX, RBX, RCX, RDI, RDX, RSP, SEG_BASE, SEG_DS, SEG_FS, SEG_GS, SEG_SS, SLOT_CODE_PAGE, SLOT_EA, SLOT_T0, SLOT_T1, SLOT_ZERO, ST, XMM,
 } from "../abi/state";
+import { segmentIsFlat, segmentIsPlain } from "../cpu/segment-access";
 import { mode } from "../cpu/state";
 import {
   K_A, K_B, K_BX, K_CL, K_DI, K_DX, K_E, K_G, K_H, K_I, K_IS, K_J, K_L, K_M, K_N, K_O, K_ONE, K_P, K_Q, K_R, K_RAX, K_U, K_V, K_W, K_Z,
   ROW_OPERANDS, SZ_16, SZ_32, SZ_64, SZ_8, SZ_V, SZ_Y, SZ_Z, VEX_L0, VEX_L1, VEX_W0, VEX_W1,
 } from "./operand-kinds";
-import { UOP_BASE, UOP_CODE, UOP_DISP, UOP_DST, UOP_IMM, UOP_INDEX, UOP_IP, UOP_OP, UOP_SHIFT, UOP_SIZE, UOP_SRC } from "./uop";
-import { COLD_ADDRESS16 } from "../../build/kernel/tables";
+import {
+  UOP_BASE, UOP_CODE, UOP_DISP, UOP_DST, UOP_IMM, UOP_INDEX, UOP_IP, UOP_OP, UOP_SHIFT, UOP_SIZE, UOP_SRC, UOP_SUB,
+} from "./uop";
+import { COLD_ADDRESS16, COLD_SEGMENT } from "../../build/kernel/tables";
 import { CODE_COLD, CODE_EA, CODE_EA32, CODE_MOV64_rr } from "../../build/kernel/codes";
 
 /** Where the next micro-operation goes. */
@@ -47,6 +50,10 @@ export let eaBase: u32 = SLOT_ZERO;
 export let eaIndex: u32 = SLOT_ZERO;
 export let eaShift: u32 = 0;
 export let eaDisp: i64 = 0;
+/** Slot of the segment base that is in the address. */
+export let segmentSlot: u32 = SLOT_ZERO;
+/** The operand's accesses are checked: the instruction ends with a step that ends it. */
+export let segmentChecked: bool = false;
 export let immediate: i64 = 0;
 export let immediates: u32 = 0;
 /** VEX_L and VEX_W bits of the prefix: what a row may ask for. 0 without VEX. */
@@ -189,29 +196,26 @@ export function modrmMemory16(): void {
   else if (mod == 2) eaDisp = <i64><i16>next16();
 }
 
-/** Emits the steps without which base + index << shift + disp is not the linear address; LEA takes no segment. */
+/**
+ * Emits the steps without which base + index << shift + disp is not the linear address; LEA takes no segment. Outside 64-bit mode the
+ * last step adds the base of a segment that is not flat, and has the accesses behind it checked if the segment is not plain.
+ */
 export function finishAddress(lea: bool): void {
   if (ripRelative) eaDisp += <i64>(ip + position);
-  if (eaDisp != <i64><i32>eaDisp) {
-    const u = emit(CODE_MOV64_rr, 0);
-    store<u32>(u, <u32>(CPU_BLOCK + SLOT_EA), UOP_DST);
-    store<u32>(u, <u32>(u + UOP_IMM), UOP_SRC);
-    store<i64>(u, eaDisp, UOP_IMM);
-    eaDisp = 0;
-    if (eaBase == SLOT_ZERO) eaBase = SLOT_EA;
-    else eaIndex = SLOT_EA; // RIP-relative: no index
-  }
+  if (addrsize != 3) eaDisp = <i64><i32>eaDisp; // the sum is cut
+  if (eaDisp != <i64><i32>eaDisp) largeDisplacement();
   if (addrsize != 3) {
     const u = emit(addrsize == 2 ? CODE_EA32 : CODE_COLD, COLD_ADDRESS16);
     addressInto(u);
     plainAddress(SLOT_EA);
   }
   if (lea) return;
-  const seg: i32 = segment >= 0 ? segment : stackSegment ? SEG_SS : SEG_DS;
+  const seg: u32 = segment >= 0 ? <u32>segment : stackSegment ? SEG_SS : SEG_DS;
+  const slot = SEG_BASE + seg * 8;
   if (mode() == MODE_64) {
     if (seg != SEG_FS && seg != SEG_GS) return;
     stackSegment = false;
-    const slot = SEG_BASE + <u32>seg * 8;
+    segmentSlot = slot;
     if (eaBase == SLOT_ZERO) eaBase = slot;
     else if (eaIndex == SLOT_ZERO) {
       eaIndex = slot;
@@ -224,10 +228,38 @@ export function finishAddress(lea: bool): void {
     return;
   }
   stackSegment = seg == SEG_SS;
-  eaIndex = SEG_BASE + <u32>seg * 8;
-  eaShift = 0;
-  addressInto(emit(CODE_EA32, 0));
+  if (segmentIsFlat(seg)) return;
+  segmentSlot = slot;
+  eaIndex = slot;
+  segmentChecked = !segmentIsPlain(seg);
+  const u = emit(segmentChecked ? CODE_COLD : CODE_EA32, COLD_SEGMENT);
+  addressInto(u);
+  store<u8>(u, <u8>seg, UOP_SUB);
   plainAddress(SLOT_EA);
+}
+
+/** A displacement that is not 32 bits, sign-extended: moffs, and those near the ends that RIP or POP has moved past them. */
+function largeDisplacement(): void {
+  if (eaIndex != SLOT_ZERO) {
+    const displacement = eaDisp;
+    eaDisp = 0;
+    addressInto(emit(CODE_EA, 0));
+    plainAddress(SLOT_EA);
+    eaDisp = displacement;
+  }
+  const slot = eaBase == SLOT_EA ? SLOT_T1 : SLOT_EA;
+  const u = emit(CODE_MOV64_rr, 0);
+  store<u32>(u, <u32>(CPU_BLOCK + slot), UOP_DST);
+  store<u32>(u, <u32>(u + UOP_IMM), UOP_SRC);
+  store<i64>(u, eaDisp, UOP_IMM);
+  eaDisp = 0;
+  if (eaBase == SLOT_ZERO) eaBase = slot;
+  else eaIndex = slot;
+}
+
+/** POP makes an address by rSP with its value after the pop (SDM Vol. 2B, POP), and has it made before. */
+export function addressAfterPop(): void {
+  if (eaBase == RSP) eaDisp += <i64>1 << opsize;
 }
 
 export function plainAddress(slot: u32): void {

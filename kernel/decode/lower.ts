@@ -6,11 +6,12 @@ import { CPU_BLOCK } from "../abi/layout";
 import { MODE_64, RAX, RSP, SEG_BASE, SEG_DS, SLOT_T0, SLOT_T1 } from "../abi/state";
 import { cpl, mode } from "../cpu/state";
 import {
-  addressInto, addrsize, emit, endsBlock, finishAddress, generalSlot, hasMemory, immediate, ip, isMemoryKind, modrm, opcode, operandKind,
-  operandSize, operandSlot, opsize, repeat, resolved, rex, segment,
+  addressAfterPop, addressInto, addrsize, emit, endsBlock, finishAddress, generalSlot, hasMemory, immediate, ip, isMemoryKind, modrm, opcode,
+  operandKind, operandSize, operandSlot, opsize, repeat, resolved, rex, segment, segmentSlot,
 } from "./instruction";
 import {
-  K_C, K_D, K_E, K_G, K_L, K_N, K_Q, K_R, K_U, K_W, R1_DST_READ, R1_DST_WRITE, R1_MMX, R1_RAW, R1_UNALIGNED, R3_SUB_IS_OPCODE, R3_SUB_IS_RM, R3_VIA,
+  K_C, K_D, K_DI, K_E, K_G, K_L, K_N, K_Q, K_R, K_U, K_W, R1_DST_READ, R1_DST_WRITE, R1_MMX, R1_RAW, R1_UNALIGNED, R3_SUB_IS_OPCODE,
+  R3_SUB_IS_RM, R3_VIA,
   ROW_FLAGS3, ROW_USE, SZ_128, SZ_16, SZ_32, SZ_64, SZ_8, USE_BT, USE_BTC, USE_BTR, USE_BTS, USE_CALL, USE_CALL_REL, USE_CBW, USE_CMOVCC, USE_CWD,
   USE_JCC, USE_JMP, USE_JMP_REL, USE_LEA, USE_LEAVE, USE_LOOP, USE_MOVE128, USE_MOV_FROM_CR, USE_MOV_TO_CR, USE_NOP, USE_POP, USE_PUSH, USE_RET,
   USE_SETCC, USE_STRING, USE_SWAPGS, USE_XCHG_RAX, USE_XLAT,
@@ -81,6 +82,7 @@ export function lower(row: usize, flags1: u32): void {
     store<u32>(u, <u32>(CPU_BLOCK + SLOT_T0), UOP_DST);
     store<u32>(u, <u32>(CPU_BLOCK + RAX), UOP_SRC);
   }
+  if (use == USE_POP && hasMemory) addressAfterPop();
   if (hasMemory) finishAddress(use == USE_LEA);
   const first8 = opcode == 0x90 && use == USE_XCHG_RAX && !(rex & 1);
   if (first8) {
@@ -110,8 +112,9 @@ export function lower(row: usize, flags1: u32): void {
     if (use == USE_STRING) {
       sub = repeat == 0xf3 ? 1 : repeat == 0xf2 ? 2 : 0;
       store<i64>(u, <i64>(SEG_BASE + (segment >= 0 ? <u32>segment : SEG_DS) * 8) | (<i64>(1 << addrsize) << 32), UOP_IMM);
-    } else if (hasMemory && (use == USE_BT || use == USE_BTS || use == USE_BTR || use == USE_BTC) && kind1 == K_G) store<i64>(u, <i64>(1 << addrsize) << 32, UOP_IMM);
+    } else if (hasMemory && (use == USE_BT || use == USE_BTS || use == USE_BTR || use == USE_BTC) && kind1 == K_G) store<i64>(u, <i64>segmentSlot | (<i64>(1 << addrsize) << 32), UOP_IMM);
     else if (use == USE_LOOP) store<i64>(u, (immediate & 0xffffffff) | (<i64>(1 << addrsize) << 32), UOP_IMM);
+    else if (operandKind(row, 2) == K_DI) store<i64>(u, immediate | <i64>segmentSlot, UOP_IMM);
     store<u8>(u, <u8>sub, UOP_SUB);
     return;
   }

@@ -14,7 +14,8 @@
 //   nth   instructions of the block before this one
 
 import { CPU_BLOCK } from "../abi/layout";
-import { SEG_BASE, SLOT_CODE_PAGE, SLOT_EA } from "../abi/state";
+import { SEG_BASE, SLOT_CODE_PAGE } from "../abi/state";
+import { addressMask } from "../cpu/state";
 import { readMem, writeMem } from "../mmu/access";
 
 export const UOP_SIZE: usize = 32;
@@ -89,24 +90,25 @@ export function ea(u: usize): u64 {
 }
 
 /**
- * Linear address `distance` bytes behind the operand, where the sum is cut to the address size, which the decoder has put into
- * the upper half of imm (2, 4 or 8): bit strings, MASKMOVDQU.
+ * Linear address `distance` bytes behind the operand, where the sum is cut to the address size: bit strings, MASKMOVDQU. The decoder has
+ * put the slot of the segment's base into the low half of imm and the address size (2, 4 or 8) into the upper one.
  */
 export function eaPlus(u: usize, distance: u64): u64 {
   const bytes = <u32>(imm(u) >> 32);
   if (bytes == 8) return ea(u) + distance;
-  const offset = load<u64>(CPU_BLOCK, SLOT_EA); // what the address step has left, without segment
-  return ((offset + distance) & (bytes == 4 ? 0xffffffff : 0xffff)) + (ea(u) - offset);
+  const base = load<u64>(CPU_BLOCK + <usize>(<u32>imm(u)));
+  const offset = ea(u) - base + distance;
+  return ((offset & (bytes == 4 ? 0xffffffff : 0xffff)) + base) & addressMask;
 }
 
 /** Architectural RIP of the instruction u belongs to. */
 export function thisRip(u: usize): u64 {
-  return load<u64>(CPU_BLOCK, SLOT_CODE_PAGE) + load<u16>(u, UOP_IP) - load<u64>(CPU_BLOCK, SEG_BASE + 8);
+  return (load<u64>(CPU_BLOCK, SLOT_CODE_PAGE) + load<u16>(u, UOP_IP) - load<u64>(CPU_BLOCK, SEG_BASE + 8)) & addressMask;
 }
 
 /** Architectural RIP of the instruction after it. */
 export function nextRip(u: usize): u64 {
-  return thisRip(u) + (load<u8>(u, UOP_LEN) & 15);
+  return (thisRip(u) + (load<u8>(u, UOP_LEN) & 15)) & addressMask;
 }
 
 /** Slot of the r/m operand of a raw operation when it is a register: of a register form, `bas` says 1 for src, 0 for dst. */

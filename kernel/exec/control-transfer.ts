@@ -7,9 +7,9 @@ import { MODE_64, RBP, RCX, RSP, SEG_CS } from "../abi/state";
 import { faulted, raiseGP } from "../cpu/fault";
 import { condition } from "../cpu/flags";
 import { isCanonical, mode, segLimit, setRip } from "../cpu/state";
-import { movedStack, popOperand, pushOperand, setStackPointer, stackLinear, stackMask } from "../system/stack";
+import { checkedStack, movedStack, popOperand, pushOperand, readStack, setStackPointer, stackMask, writeStack } from "../system/stack";
 import { imm, nextRip, opsize, readRm, sub } from "../decode/uop";
-import { probeRead, probeWrite, readMem, setStackAccess, writeMem } from "../mmu/access";
+import { ACCESS_STACK_WORD, probeRead, probeWrite, setAccessKind } from "../mmu/access";
 import { alignedOrFault } from "../system/alignment";
 
 /** A branch target truncated by operand size; false when #GP(0) was raised for it. */
@@ -56,7 +56,7 @@ function callTo(u: usize, target: u64): void {
   const old = load<u64>(CPU_BLOCK, RSP);
   if (mode() == MODE_64 && !isCanonical(target)) {
     // The push would come first: what is wrong with the stack is reported before what is wrong with the target.
-    if (stackWritable(stackLinear(movedStack(-<i64>size)), size)) raiseGP(0);
+    if (stackWritable(movedStack(-<i64>size), size)) raiseGP(0);
     return;
   }
   pushOperand(nextRip(u), size);
@@ -130,10 +130,9 @@ export function LEAVE(u: usize): void {
   const size = opsize(u);
   const mask = stackMask();
   const frame = load<u64>(CPU_BLOCK, RBP);
-  setStackAccess(true);
-  const at = stackLinear(frame);
+  const at = checkedStack(frame, size);
+  if (faulted) return;
   const v = readStack(at, size);
-  setStackAccess(false);
   if (faulted) return;
   const old = load<u64>(CPU_BLOCK, RSP);
   setStackPointer((old & ~mask) | ((frame + size) & mask));
@@ -141,30 +140,22 @@ export function LEAVE(u: usize): void {
   else store<u64>(CPU_BLOCK, v, RBP);
 }
 
-function readStack(at: u64, size: u32): u64 {
-  return size == 8 ? readMem<u64>(at) : size == 4 ? <u64>readMem<u32>(at) : <u64>readMem<u16>(at);
-}
-
-function writeStack(at: u64, v: u64, size: u32): void {
-  if (size == 8) writeMem<u64>(at, v);
-  else if (size == 4) writeMem<u32>(at, <u32>v);
-  else writeMem<u16>(at, <u16>v);
-}
-
-/** Whether a push of `size` bytes to this linear address would succeed; false with the fault raised. */
-function stackWritable(linear: u64, size: u32): bool {
-  if (!alignedOrFault(linear, size)) return false;
-  setStackAccess(true);
+/** Whether a push of `size` bytes to this stack offset would succeed; false with the fault raised. */
+function stackWritable(offset: u64, size: u32): bool {
+  const linear = checkedStack(offset, size);
+  if (faulted || !alignedOrFault(linear, size)) return false;
+  const was = setAccessKind(ACCESS_STACK_WORD);
   const writable = probeWrite(linear, size);
-  setStackAccess(false);
+  setAccessKind(was);
   return writable;
 }
 
-function stackReadable(linear: u64, size: u32): bool {
-  if (!alignedOrFault(linear, size)) return false;
-  setStackAccess(true);
+function stackReadable(offset: u64, size: u32): bool {
+  const linear = checkedStack(offset, size);
+  if (faulted || !alignedOrFault(linear, size)) return false;
+  const was = setAccessKind(ACCESS_STACK_WORD);
   const readable = probeRead(linear, size);
-  setStackAccess(false);
+  setAccessKind(was);
   return readable;
 }
 
@@ -179,10 +170,13 @@ export function ENTER(u: usize): void {
   const end = (old & ~mask) | ((old - pushes * size - (<u64>imm(u) & 0xffff)) & mask);
   if (!enterAllowed(size, level, old, frame, end)) return;
   const newFrame = old - size;
-  writeStack(stackLinear(newFrame), frame, size);
+  writeStack(checkedStack(newFrame, size), size, frame);
   // One at a time: the frame pointers copied may be among those just pushed.
-  for (let k: u32 = 1; k < level; k++) writeStack(stackLinear(newFrame - <u64>(k * size)), readStack(stackLinear(frame - <u64>(k * size)), size), size);
-  if (level) writeStack(stackLinear(newFrame - <u64>(level * size)), newFrame, size);
+  for (let k: u32 = 1; k < level; k++) {
+    const pointer = readStack(checkedStack(frame - <u64>(k * size), size), size);
+    writeStack(checkedStack(newFrame - <u64>(k * size), size), size, pointer);
+  }
+  if (level) writeStack(checkedStack(newFrame - <u64>(level * size), size), size, newFrame);
   setStackPointer(end);
   if (size == 2) store<u16>(CPU_BLOCK, <u16>newFrame, RBP);
   else if (mode() == MODE_64) store<u64>(CPU_BLOCK, newFrame, RBP);
@@ -191,10 +185,10 @@ export function ENTER(u: usize): void {
 
 /** All that ENTER will access, in its order, and last the new top of the stack, which it only probes: so that a fault midway leaves all untouched. */
 function enterAllowed(size: u32, level: u32, old: u64, frame: u64, end: u64): bool {
-  if (!stackWritable(stackLinear(old - size), size)) return false;
+  if (!stackWritable(old - size, size)) return false;
   for (let k: u32 = 1; k <= level; k++) {
-    if (k < level && !stackReadable(stackLinear(frame - <u64>(k * size)), size)) return false;
-    if (!stackWritable(stackLinear(old - size - <u64>(k * size)), size)) return false;
+    if (k < level && !stackReadable(frame - <u64>(k * size), size)) return false;
+    if (!stackWritable(old - size - <u64>(k * size), size)) return false;
   }
-  return stackWritable(stackLinear(end), size);
+  return stackWritable(end, size);
 }

@@ -183,10 +183,11 @@ export function PUSH(u: usize): void {
   pushOperand(v, size);
 }
 
-/** POP r/m: an address made with RSP uses its value after the pop (SDM Vol. 2B "POP"). */
+/** POP r/m: into an address by rSP the decoder has put its value after the pop. */
 export function POP(u: usize): void {
   const size = opsize(u);
   const old = load<u64>(CPU_BLOCK, RSP);
+  const at = ismem(u) ? ea(u) : 0;
   const v = popOperand(size);
   if (faulted) return;
   if (!ismem(u)) {
@@ -195,9 +196,9 @@ export function POP(u: usize): void {
     else store<u16>(dst(u), <u16>v);
     return;
   }
-  if (size == 8) writeMem<u64>(ea(u), v);
-  else if (size == 4) writeMem<u32>(ea(u), <u32>v);
-  else writeMem<u16>(ea(u), <u16>v);
+  if (size == 8) writeMem<u64>(at, v);
+  else if (size == 4) writeMem<u32>(at, <u32>v);
+  else writeMem<u16>(at, <u16>v);
   if (faulted) store<u64>(CPU_BLOCK, old, RSP);
 }
 

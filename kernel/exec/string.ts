@@ -7,12 +7,15 @@
 
 import { CPU_BLOCK } from "../abi/layout";
 import { FLAG_DF, FLAG_TF } from "../abi/bits";
-import { MODE_64, RAX, RCX, RDI, RDX, RFLAGS, RSI, SEG_BASE, SEG_ES, SEG_FS } from "../abi/state";
+import { MODE_64, RAX, RCX, RDI, RDX, RFLAGS, RSI, SEG_BASE, SEG_ES, SEG_FS, SEG_SS } from "../abi/state";
 import { faulted, setRepeating } from "../cpu/fault";
 import { flagsSub } from "../cpu/flags";
+import { segmentIsPlain } from "../cpu/segment-access";
 import { getReg, mode, setReg, setRip } from "../cpu/state";
 import { imm, nextRip, opsize, sub, thisRip } from "../decode/uop";
-import { directPointer, readMem, writeMem } from "../mmu/access";
+import {
+  ACCESS_OPERAND, ACCESS_SS_OPERAND, directPointer, enterSegment, leaveSegment, readMem, setAccessKind, writeMem,
+} from "../mmu/access";
 import { READ, WRITE } from "../mmu/walk";
 import { budgetLeft, setBudgetLeft } from "./leave";
 import { portAllowed, portBytes } from "./io";
@@ -34,6 +37,9 @@ let mask: u64 = 0;
 let sourceBase: u64 = 0;
 let destinationBase: u64 = 0;
 let linearMask: u64 = 0;
+/** Segments of source and destination, where one of them must be checked. */
+let checked: bool = false;
+let sourceSegment: u32 = 0;
 let backward: bool = false;
 /** Iterations that the count register asks for, that the budget allows, that are done. */
 let wanted: u64 = 0;
@@ -52,6 +58,8 @@ function begin(u: usize): void {
   sourceBase = wide && slot < <u32>(SEG_BASE + 8 * SEG_FS) ? 0 : load<u64>(CPU_BLOCK + slot);
   destinationBase = wide ? 0 : load<u64>(CPU_BLOCK + SEG_BASE + 8 * SEG_ES);
   linearMask = wide ? u64.MAX_VALUE : 0xffffffff;
+  sourceSegment = (slot - SEG_BASE) >> 3;
+  checked = !wide && !(segmentIsPlain(sourceSegment) && segmentIsPlain(SEG_ES));
   backward = (load<u64>(CPU_BLOCK + RFLAGS) & FLAG_DF) != 0;
   wanted = repeat ? getReg(RCX) & mask : 1;
   // The budget includes this instruction; a single-step trap comes after every iteration (SDM Vol. 3B 17.3.1.4).
@@ -66,6 +74,7 @@ function begin(u: usize): void {
  * of SCAS or CMPS ended the repetition; where the count is not used up otherwise, the instruction goes on at itself.
  */
 function end(stopped: bool): void {
+  if (checked) leaveSegment();
   const paid = done && !faulted ? done - 1 : done;
   setBudgetLeft(budgetLeft - <i32>paid);
   if (faulted) return;
@@ -81,6 +90,24 @@ function source(): u64 {
 
 function destination(): u64 {
   return (destinationBase + (getReg(RDI) & mask)) & linearMask;
+}
+
+function readSource<T>(): T {
+  if (checked) enterSegment(sourceSegment);
+  const was = setAccessKind(sourceSegment == SEG_SS ? ACCESS_SS_OPERAND : ACCESS_OPERAND);
+  const value = readMem<T>(source());
+  setAccessKind(was);
+  return value;
+}
+
+function readDestination<T>(): T {
+  if (checked) enterSegment(SEG_ES);
+  return readMem<T>(destination());
+}
+
+function writeDestination<T>(value: T): void {
+  if (checked) enterSegment(SEG_ES);
+  writeMem<T>(destination(), value);
 }
 
 /** Writes the part of rSI, rDI or rCX that the address size uses; 32 bits clear the upper half. */
@@ -119,11 +146,11 @@ function least(a: u64, b: u64): u64 {
 
 /** How many iterations can be done at once on [rSI]; 0 or 1: do them one by one. */
 function sourceRun(bytes: u64): u64 {
-  return least(allowed - done, least(roomInPage(source(), bytes), roomInIndex(RSI, bytes)));
+  return checked ? 0 : least(allowed - done, least(roomInPage(source(), bytes), roomInIndex(RSI, bytes)));
 }
 
 function destinationRun(bytes: u64): u64 {
-  return least(allowed - done, least(roomInPage(destination(), bytes), roomInIndex(RDI, bytes)));
+  return checked ? 0 : least(allowed - done, least(roomInPage(destination(), bytes), roomInIndex(RDI, bytes)));
 }
 
 /** Element by element in order, unless the order can't be seen. */
@@ -157,9 +184,9 @@ function moveString<T>(u: usize): void {
         continue;
       }
     }
-    const value = readMem<T>(source());
+    const value = readSource<T>();
     if (faulted) break;
-    writeMem<T>(destination(), value);
+    writeDestination<T>(value);
     if (faulted) break;
     advance(RSI, 1, bytes);
     advance(RDI, 1, bytes);
@@ -189,7 +216,7 @@ function storeString<T>(u: usize): void {
       count(n);
       continue;
     }
-    writeMem<T>(destination(), value);
+    writeDestination<T>(value);
     if (faulted) break;
     advance(RDI, 1, bytes);
     count(1);
@@ -201,7 +228,7 @@ function loadString<T>(u: usize): void {
   begin(u);
   const bytes: u64 = sizeof<T>();
   while (done < allowed) {
-    const value = readMem<T>(source());
+    const value = readSource<T>();
     if (faulted) break;
     writeSlot(CPU_BLOCK + RAX, sizeof<T>(), <u64>value);
     advance(RSI, 1, bytes);
@@ -242,7 +269,7 @@ function scanString<T>(u: usize): void {
       count(compared);
       continue;
     }
-    last = readMem<T>(destination());
+    last = readDestination<T>();
     if (faulted) break;
     advance(RDI, 1, bytes);
     count(1);
@@ -281,9 +308,9 @@ function compareStrings<T>(u: usize): void {
       }
     }
     // The chip reads [rDI] first: it is the one reported when both fault.
-    b = readMem<T>(destination());
+    b = readDestination<T>();
     if (faulted) break;
-    a = readMem<T>(source());
+    a = readSource<T>();
     if (faulted) break;
     advance(RSI, 1, bytes);
     advance(RDI, 1, bytes);
@@ -340,9 +367,9 @@ export function INS(u: usize): void {
   begin(u);
   if (!portAllowed(load<u16>(CPU_BLOCK + RDX), bytes)) return;
   while (done < allowed) {
-    if (bytes == 1) writeMem<u8>(destination(), 0xff);
-    else if (bytes == 4) writeMem<u32>(destination(), 0xffffffff);
-    else writeMem<u16>(destination(), 0xffff);
+    if (bytes == 1) writeDestination<u8>(0xff);
+    else if (bytes == 4) writeDestination<u32>(0xffffffff);
+    else writeDestination<u16>(0xffff);
     if (faulted) break;
     advance(RDI, 1, bytes);
     count(1);
@@ -355,9 +382,9 @@ export function OUTS(u: usize): void {
   begin(u);
   if (!portAllowed(load<u16>(CPU_BLOCK + RDX), bytes)) return;
   while (done < allowed) {
-    if (bytes == 1) readMem<u8>(source());
-    else if (bytes == 4) readMem<u32>(source());
-    else readMem<u16>(source());
+    if (bytes == 1) readSource<u8>();
+    else if (bytes == 4) readSource<u32>();
+    else readSource<u16>();
     if (faulted) break;
     advance(RSI, 1, bytes);
     count(1);

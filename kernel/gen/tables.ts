@@ -46,7 +46,7 @@ const USES: Record<string, number> = {
   MOV_TO_CR: K.USE_MOV_TO_CR, BT: K.USE_BT, BT_IMM: K.USE_BT, BTS: K.USE_BTS, BTS_IMM: K.USE_BTS, BTR: K.USE_BTR, BTR_IMM: K.USE_BTR, BTC: K.USE_BTC, LOOPE: K.USE_LOOP, LOOPNE: K.USE_LOOP, JRCXZ: K.USE_LOOP,
 };
 /** Planted by the decoder itself. */
-export const DECODE_FAULTS = ["UNDEFINED", "PROTECTED", "DEVICE_NOT_AVAILABLE", "ADDRESS16", "MMX_WAIT", "MMX_TOP", "MMX_ENTER"];
+export const DECODE_FAULTS = ["UNDEFINED", "PROTECTED", "DEVICE_NOT_AVAILABLE", "ADDRESS16", "SEGMENT", "SEGMENT_END", "MMX_WAIT", "MMX_TOP", "MMX_ENTER"];
 const TYPES = ["u8", "u16", "u32", "u64"];
 
 export class Tables {

@@ -2,24 +2,50 @@
 // Each sets `faulted` and changes nothing when the access is not allowed.
 
 import { raiseAC, raiseGP, raisePF, raiseSS } from "../cpu/fault";
-import { isCanonical } from "../cpu/state";
+import { allowedInSegment } from "../cpu/segment-access";
+import { addressMask, isCanonical } from "../cpu/state";
 import { dropCode } from "./code-cache";
-import { entryOf, fill, systemContext, tlb, TLB_ADDEND, TLB_READ, TLB_WRITE, view } from "./tlb";
+import {
+  entryOf, fill, selectContext, systemContext, tlb, TLB_ADDEND, TLB_READ, TLB_WRITE, view, withdrawContext, withdrawn,
+} from "./tlb";
 import { hostAddress, inRam, pageFlags, PAGE_HAS_CODE } from "./phys";
 import { READ, VIEW_SUPERVISOR, VIEW_USER_ALIGN, WRITE, walkError, walkPhysical } from "./walk";
 
 const PAGE_MASK: u64 = 0xfffffffffffff000;
 
-/** The access in hand is through SS: a non-canonical address is #SS and not #GP. Set around an operation by the run loop. */
-export let stackAccess: bool = false;
+/** What the access in hand is, as far as faults go. */
+export const ACCESS_OPERAND: u32 = 0;
+/** An operand in SS: a non-canonical address is #SS and not #GP. Set around an operation by the run loop. */
+export const ACCESS_SS_OPERAND: u32 = 1;
+/** A word that PUSH, POP and their like move: SS's limit has been checked, and the operand's segment is not its own. */
+export const ACCESS_STACK_WORD: u32 = 2;
+let accessKind: u32 = ACCESS_OPERAND;
 
-export function setStackAccess(on: bool): void {
-  stackAccess = on;
+/** Sets the kind of the accesses that follow; returns what it was. */
+export function setAccessKind(kind: u32): u32 {
+  const was = accessKind;
+  accessKind = kind;
+  return was;
+}
+
+/** Segment of the operand in hand + 1 if accesses to it must be checked, which is so outside 64-bit mode where it is not plain. */
+let checkedSegment: u32 = 0;
+
+/** From now on each access of this instruction but stack words and those of the processor itself is checked against `seg`. */
+export function enterSegment(seg: u32): void {
+  checkedSegment = seg + 1;
+  if (!withdrawn) withdrawContext();
+}
+
+export function leaveSegment(): void {
+  if (!checkedSegment) return;
+  checkedSegment = 0;
+  selectContext();
 }
 
 function canonical(linear: u64): bool {
   if (isCanonical(linear)) return true;
-  if (stackAccess) raiseSS(0);
+  if (accessKind) raiseSS(0);
   else raiseGP(0);
   return false;
 }
@@ -43,6 +69,23 @@ function locate(context: usize, who: u32, linear: u64, access: u32): usize {
     }
   }
   return hostAddress(walkPhysical);
+}
+
+/** What is checked before paging: the segment where that must be, and alignment. True: it was raised. */
+function refused(context: usize, who: u32, linear: u64, bytes: u32, write: bool): bool {
+  if (outsideSegment(context, linear, bytes, write)) return true;
+  return who == VIEW_USER_ALIGN && canonical(linear) && misaligned(linear, bytes);
+}
+
+function outsideSegment(context: usize, linear: u64, bytes: u32, write: bool): bool {
+  if (!checkedSegment || context != tlb || accessKind == ACCESS_STACK_WORD) return false;
+  return !allowedInSegment(checkedSegment - 1, linear, bytes, write);
+}
+
+/** Where an access goes on behind the page of `linear`. Outside 64-bit mode, 0 follows FFFFFFFFh. */
+function nextPage(linear: u64): u64 {
+  const next = (linear & PAGE_MASK) + 0x1000;
+  return next == 0x100000000 ? next & addressMask : next;
 }
 
 /** #AC; unaligned 16-byte operands are exempt, as on Intel's chips (the aligned ones raise #GP before). */
@@ -73,7 +116,7 @@ function ones<T>(): T {
 const joined = memory.data(16, 16);
 
 function readSlow<T>(context: usize, who: u32, linear: u64): T {
-  if (who == VIEW_USER_ALIGN && canonical(linear) && misaligned(linear, sizeof<T>())) return zero<T>();
+  if (refused(context, who, linear, sizeof<T>(), false)) return zero<T>();
   const first = linear & 0xfff;
   if (first + sizeof<T>() <= 0x1000) {
     const at = locate(context, who, linear, READ);
@@ -84,7 +127,7 @@ function readSlow<T>(context: usize, who: u32, linear: u64): T {
   if (!canonical(linear + (sizeof<T>() - 1))) return zero<T>(); // before any #PF of the first page
   const low = locate(context, who, linear, READ);
   if (!low) return zero<T>();
-  const high = locate(context, who, linear + head, READ);
+  const high = locate(context, who, nextPage(linear), READ);
   if (!high) return zero<T>();
   for (let i: u32 = 0; i < sizeof<T>(); i++) {
     const part = i < head ? low : high;
@@ -103,7 +146,7 @@ function writeAs<T>(context: usize, who: u32, linear: u64, v: T): void {
 }
 
 function writeSlow<T>(context: usize, who: u32, linear: u64, v: T): void {
-  if (who == VIEW_USER_ALIGN && canonical(linear) && misaligned(linear, sizeof<T>())) return;
+  if (refused(context, who, linear, sizeof<T>(), true)) return;
   const first = linear & 0xfff;
   if (first + sizeof<T>() <= 0x1000) {
     const at = locate(context, who, linear, WRITE);
@@ -114,7 +157,7 @@ function writeSlow<T>(context: usize, who: u32, linear: u64, v: T): void {
   if (!canonical(linear + (sizeof<T>() - 1))) return;
   const low = locate(context, who, linear, WRITE);
   if (!low) return;
-  const high = locate(context, who, linear + head, WRITE);
+  const high = locate(context, who, nextPage(linear), WRITE);
   if (!high) return;
   store<T>(joined, v);
   for (let i: u32 = 0; i < sizeof<T>(); i++) {
@@ -125,12 +168,12 @@ function writeSlow<T>(context: usize, who: u32, linear: u64, v: T): void {
 
 /** Reads at the current privilege. The value is meaningless when `faulted`. */
 export function readMem<T>(linear: u64): T {
-  return readAs<T>(tlb, view, linear);
+  return readAs<T>(tlb, view, linear & addressMask);
 }
 
 /** Writes at the current privilege; nothing is written when `faulted`. */
 export function writeMem<T>(linear: u64, v: T): void {
-  writeAs<T>(tlb, view, linear, v);
+  writeAs<T>(tlb, view, linear & addressMask, v);
 }
 
 /** Reads as the processor does on its own: GDT, LDT, IDT, TSS. */
@@ -142,19 +185,26 @@ export function writeSystem<T>(linear: u64, v: T): void {
   writeAs<T>(systemContext(), VIEW_SUPERVISOR, linear, v);
 }
 
+/** Writes at the current privilege as event delivery does, which uses all of RSP in every mode. */
+export function writeFrame(linear: u64, v: u64): void {
+  writeAs<u64>(tlb, view, linear, v);
+}
+
 /** Raises what a write of `bytes` (at most a page) would raise, and writes nothing. True: the write will succeed. */
 export function probeWrite(linear: u64, bytes: u32): bool {
-  if (!canonical(linear + bytes - 1) || !locate(tlb, view, linear, WRITE)) return false;
-  const last = linear + bytes - 1;
-  if ((last ^ linear) & PAGE_MASK) return locate(tlb, view, last & PAGE_MASK, WRITE) != 0;
-  return true;
+  return probe(linear & addressMask, bytes, WRITE);
 }
 
 /** The same for reading. */
 export function probeRead(linear: u64, bytes: u32): bool {
-  if (!canonical(linear + bytes - 1) || !locate(tlb, view, linear, READ)) return false;
+  return probe(linear & addressMask, bytes, READ);
+}
+
+function probe(linear: u64, bytes: u32, access: u32): bool {
+  if (outsideSegment(tlb, linear, bytes, access == WRITE)) return false;
   const last = linear + bytes - 1;
-  if ((last ^ linear) & PAGE_MASK) return locate(tlb, view, last & PAGE_MASK, READ) != 0;
+  if (!canonical(last) || !locate(tlb, view, linear, access)) return false;
+  if ((last ^ linear) & PAGE_MASK) return locate(tlb, view, nextPage(linear), access) != 0;
   return true;
 }
 

@@ -115,15 +115,25 @@ function currentPcid(): u32 {
 
 /** Derives view and context from CPL, RFLAGS.AC, CR0.AM, CR3 and the mode. */
 export function selectContext(): void {
+  withdrawn = false;
   const ac = (load<u32>(CPU_BLOCK, RFLAGS) & FLAG_AC) != 0;
   if (load<u32>(CPU_BLOCK, CPL) == 3) view = ac && (load<u32>(CPU_BLOCK, CR0) & CR0_AM) != 0 ? VIEW_USER_ALIGN : VIEW_USER;
   else view = ac ? VIEW_SUPERVISOR_AC : VIEW_SUPERVISOR;
   tlb = contextFor((currentPcid() << 4) | (load<u32>(CPU_BLOCK, MODE) << 2) | view);
 }
 
+/** The current context is one that is always empty: every access takes the slow path, where it is checked, and none is cached. */
+export let withdrawn: bool = false;
+
+/** Until selectContext(): no access of the code that runs goes straight through. */
+export function withdrawContext(): void {
+  withdrawn = true;
+  tlb = contextFor((currentPcid() << 4) | (load<u32>(CPU_BLOCK, MODE) << 2) | VIEW_USER_ALIGN);
+}
+
 /** Context for accesses the processor makes on its own to GDT, IDT, TSS: supervisor, SMAP in force (SDM Vol. 3A 4.6). */
 export function systemContext(): usize {
-  if (view == VIEW_SUPERVISOR) return tlb;
+  if (view == VIEW_SUPERVISOR && !withdrawn) return tlb;
   return contextFor((currentPcid() << 4) | (load<u32>(CPU_BLOCK, MODE) << 2) | VIEW_SUPERVISOR);
 }
 
@@ -134,7 +144,7 @@ export function systemContext(): usize {
 export function fill(context: usize, linear: u64, access: u32, who: u32): bool {
   store<u64>(CPU_BLOCK, load<u64>(CPU_BLOCK, COUNT_TLB_MISS) + 1, COUNT_TLB_MISS);
   if (!walk(linear, access, who)) return false;
-  if (who == VIEW_USER_ALIGN || !inRam(walkPhysical)) return true;
+  if (who == VIEW_USER_ALIGN || !inRam(walkPhysical) || (withdrawn && context == tlb)) return true;
   const page = <u32>(walkPhysical >> 12);
   const tag = linear & PAGE_MASK;
   const e = entryOf(context, linear);

@@ -27,7 +27,7 @@ import {
   PENDING_INTERRUPT, PENDING_NMI, RIP, RSP, SEG_CS, SEG_SS, SHADOW, SHADOW_MOV_SS,
 } from "../abi/state";
 import { VECTOR_DB, VECTOR_DF, VECTOR_GP, VECTOR_NMI, VECTOR_NP, VECTOR_PF } from "../abi/vectors";
-import { readSystem, writeMem, writeSystem } from "../mmu/access";
+import { readSystem, writeFrame, writeSystem } from "../mmu/access";
 import {
   clearFault, eventDebug, eventError, eventHasError, eventKind, eventLinear, eventNextRip, eventVector, faulted, KIND_EXTERNAL,
   KIND_FAULT, KIND_INT3, KIND_INT_N, KIND_TRAP, nestedClass, NESTED_SERIAL, NESTED_SHUTDOWN, noteEventRip, raise, raiseDebugTrap,
@@ -251,6 +251,6 @@ function pushFrame(at: u64, level: u32, returnRip: u64, flags: u64): void {
 
 /** A push is an access at the new level; CPL is still the old one here. */
 function pushWord(linear: u64, level: u32, value: u64): void {
-  if (level == cpl()) writeMem<u64>(linear, value);
+  if (level == cpl()) writeFrame(linear, value);
   else writeSystem<u64>(linear, value);
 }

@@ -13,27 +13,21 @@
 // in its low dword, and its bits 44:40 (where a type would stand) are zero.
 
 import { CPU_BLOCK } from "../abi/layout";
-import { CPL, GDTR_BASE, GDTR_LIMIT, MODE_64, SEG, SEG_CS, SEG_LDTR, SEG_SELECTOR, SEG_SS, VENDOR, VENDOR_INTEL } from "../abi/state";
+import { CPL, GDTR_BASE, GDTR_LIMIT, MODE_64, SEG, SEG_BASE, SEG_CS, SEG_LDTR, SEG_SELECTOR, SEG_SS, VENDOR, VENDOR_INTEL } from "../abi/state";
 import { VECTOR_GP, VECTOR_NP, VECTOR_SS } from "../abi/vectors";
 import { readSystem, writeSystem } from "../mmu/access";
 import { faulted, raiseGP, raiseSelector } from "../cpu/fault";
+import { ATTR_CODE, ATTR_DC, ATTR_RW, ATTR_S, ATTR_UNUSABLE } from "../cpu/segment-access";
 import { cpl, mode, segAttributes, segBase, segLimit, segSelector, setSegment } from "../cpu/state";
 
-// Bits of SEG_ATTRIBUTES, which are those of the descriptor's byte 5 and of the high half of its byte 6.
+export { ATTR_CODE, ATTR_DB, ATTR_DC, ATTR_RW, ATTR_S, ATTR_UNUSABLE } from "../cpu/segment-access";
+
+// The other bits of SEG_ATTRIBUTES
 export const ATTR_TYPE: u32 = 0x000f;
 export const ATTR_ACCESSED: u32 = 0x0001;
-/** Data: writable. Code: readable. */
-export const ATTR_RW: u32 = 0x0002;
-/** Data: expand down. Code: conforming. */
-export const ATTR_DC: u32 = 0x0004;
-export const ATTR_CODE: u32 = 0x0008;
-/** Code or data, not a system descriptor. */
-export const ATTR_S: u32 = 0x0010;
 export const ATTR_P: u32 = 0x0080;
 export const ATTR_L: u32 = 0x0200;
-export const ATTR_DB: u32 = 0x0400;
 export const ATTR_G: u32 = 0x0800;
-export const ATTR_UNUSABLE: u32 = 0x8000;
 
 // System descriptor types of IA-32e mode (SDM Vol. 3A table 3-2)
 export const TYPE_LDT: u32 = 0x2;
@@ -116,9 +110,10 @@ export function setFlatSegment(seg: u32, selector: u32, attributes: u32): void {
   setSegment(seg, selector, attributes, 0xffffffff, 0);
 }
 
-/** Loads CS from a checked descriptor, with RPL = CPL = `level`. The caller ends with stateChanged(). */
+/** Loads CS from a checked descriptor, with RPL = CPL = `level`; a 64-bit one has base 0 whatever it says. The caller ends with stateChanged(). */
 export function setCodeSegment(selector: u32, descriptor: u64, level: u32): void {
   loadFromDescriptor(SEG_CS, (selector & 0xfffc) | level, descriptor);
+  if (attributesIn(descriptor) & ATTR_L) store<u64>(CPU_BLOCK + SEG_BASE + 8 * SEG_CS, 0);
   store<u32>(CPU_BLOCK + CPL, level);
 }
 

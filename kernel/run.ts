@@ -253,6 +253,10 @@ function pageBehind(linear: u64): u64 {
 
 /** A block of one instruction that lies across two pages: kept under both physical pages. */
 function findCross(linear: u64, page: u32, room: u32): usize {
+  if (room <= 0x1000 - (<u32>linear & 0xfff)) {
+    raiseGP(0);
+    return 0;
+  }
   const second = fetchAddress(pageBehind(linear));
   if (second < 0) return 0;
   const physical = (<u64>page << 12) | (linear & 0xfff);

@@ -7,12 +7,12 @@
 import { CPU_BLOCK } from "./abi/layout";
 import {
   COUNT_BLOCK_DECODED, CPL, CR0, CR4, EFER, EXIT_REASON, HALTED, MODE, MODE_16, MODE_32, MODE_64, PENDING_DEBUG, RETIRED, RFLAGS, RIP,
-  SEG_BASE, SEG_CS, SHADOW, SLOT_CODE_PAGE, SLOT_ZERO, VENDOR,
+  SEG_BASE, SEG_CS, SHADOW, SHADOW_MOV_SS, SLOT_CODE_PAGE, SLOT_ZERO, VENDOR,
 } from "./abi/state";
 import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, EFER_LMA, FLAG_RF, FLAG_TF } from "./abi/bits";
 import { EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN } from "./abi/exit-reasons";
-import { deliver, deliverPending, eventWaits } from "./system/deliver";
-import { faulted, raiseGP, raisePF } from "./cpu/fault";
+import { deliver, deliveredCall, deliverPending, eventWaits } from "./system/deliver";
+import { faulted, raiseDebugFault, raiseGP, raisePF } from "./cpu/fault";
 import { getFlags, putFlags } from "./cpu/flags";
 import { codeIsFlat, deriveSegments, segmentFlags } from "./cpu/segment-access";
 import {
@@ -31,8 +31,9 @@ import { budgetLeft, LEAVE_BUDGET, LEAVE_LOOKUP, leaveReason, setBudgetLeft } fr
 import { mxcsrChanged } from "./exec/sse-fast-path";
 import { again, clearAgain, clearLink, linkSlot } from "./exec/steps";
 import { ACCESS_OPERAND, ACCESS_SS_OPERAND, leaveSegment, setAccessKind } from "./mmu/access";
+import { armBreakpoints, armed, executionHits, takeHits } from "./mmu/breakpoints";
 import { hostAddress, inRam } from "./mmu/phys";
-import { entryOf, fill, forgetCodePages, selectContext, tlb, TLB_ADDEND, TLB_CODE, TLB_EXEC, view } from "./mmu/tlb";
+import { entryOf, fill, flushAll, forgetCodePages, selectContext, tlb, TLB_ADDEND, TLB_CODE, TLB_EXEC, view } from "./mmu/tlb";
 import { EXECUTE, walkError, walkPhysical } from "./mmu/walk";
 import { exec } from "../build/kernel/exec";
 import { slow } from "../build/kernel/slow";
@@ -70,6 +71,7 @@ function derive(): void {
   codeLimited = false;
   if (m != MODE_64) deriveOutside64(m);
   selectContext();
+  if (armBreakpoints()) flushAll();
 }
 
 /** Outside 64-bit mode code was decoded for segments that were flat, or not. */
@@ -323,6 +325,10 @@ export function run(budget: i32): u32 {
     leaveSegment();
     if (stateDirty) derive();
     if (load<u32>(CPU_BLOCK, EXIT_REASON) != NO_EXIT) return leaveRun(load<u32>(CPU_BLOCK, EXIT_REASON));
+    if (armed) {
+      const met = takeHits();
+      if (met) store<u32>(CPU_BLOCK, load<u32>(CPU_BLOCK, PENDING_DEBUG) | met, PENDING_DEBUG);
+    }
     if (eventWaits()) {
       if (!deliverPending()) return leaveRun(EXIT_SHUTDOWN);
       if (stateDirty) derive();
@@ -334,9 +340,19 @@ export function run(budget: i32): u32 {
     const flags = load<u32>(CPU_BLOCK, RFLAGS);
     const stepping = (flags & FLAG_TF) != 0;
     const shadow = load<u32>(CPU_BLOCK, SHADOW);
-    // RF lives for one instruction (SDM Vol. 3B 17.3.1.1).
-    if (flags & FLAG_RF) resumed = true;
-    let u = find(stepping || shadow != 0 || resumed);
+    const resumed = (flags & FLAG_RF) != 0;
+    if (armed && !resumed && !(shadow & SHADOW_MOV_SS)) {
+      const met = executionHits(linearRip());
+      if (met) {
+        raiseDebugFault(met);
+        if (!deliver()) return leaveRun(EXIT_SHUTDOWN);
+        clearRipChanged();
+        continue;
+      }
+    }
+    // RF lives for one instruction, and IRET's is already that of the next (SDM Vol. 3B 17.3.1.1).
+    if (resumed) store<u64>(CPU_BLOCK, load<u64>(CPU_BLOCK, RFLAGS) & ~(<u64>FLAG_RF), RFLAGS);
+    let u = find(stepping || shadow != 0 || resumed || armed);
     if (!u) {
       if (!deliver()) return leaveRun(EXIT_SHUTDOWN);
       clearRipChanged();
@@ -352,10 +368,6 @@ export function run(budget: i32): u32 {
     }
     setBudgetLeft(budgetLeft - load<i32>(u - UOP_SIZE));
     if (!execute(u)) return leaveRun(EXIT_SHUTDOWN);
-    if (resumed) {
-      resumed = false;
-      if (!faultedThisStep) store<u64>(CPU_BLOCK, load<u64>(CPU_BLOCK, RFLAGS) & ~(<u64>FLAG_RF), RFLAGS);
-    }
     if (shadow && load<u32>(CPU_BLOCK, SHADOW) == shadow) store<u32>(CPU_BLOCK, 0, SHADOW);
     if (stepping && !faultedThisStep) {
       store<u32>(CPU_BLOCK, load<u32>(CPU_BLOCK, PENDING_DEBUG) | 0x4000, PENDING_DEBUG); // DR6.BS
@@ -363,10 +375,22 @@ export function run(budget: i32): u32 {
   }
 }
 
-/** RF was set when the instruction began. */
-let resumed: bool = false;
 /** The instruction of the last execute() raised an event in place of completing. */
 let faultedThisStep: bool = false;
+
+/**
+ * Delivers what the instruction at `rip` has raised. It has not happened, unless it is one that calls the handler, and
+ * neither have the accesses that it made before. False: shutdown.
+ */
+function faultAt(rip: u64): bool {
+  leaveSegment();
+  store<u64>(CPU_BLOCK, rip, RIP);
+  faultedThisStep = true;
+  if (armed) takeHits();
+  if (!deliver()) return false;
+  if (deliveredCall) setBudgetLeft(budgetLeft - 1);
+  return true;
+}
 
 /** Runs from micro-operation u until a boundary that needs the loop above; RIP is set then. False: shutdown. */
 function execute(u: usize): bool {
@@ -422,14 +446,6 @@ function execute(u: usize): bool {
     setBudgetLeft(budgetLeft - left);
     u = next;
   }
-}
-
-/** Delivers what the instruction at `rip` has raised. False: shutdown. */
-function faultAt(rip: u64): bool {
-  leaveSegment();
-  store<u64>(CPU_BLOCK, rip, RIP);
-  faultedThisStep = true;
-  return deliver();
 }
 
 /**

@@ -16,6 +16,7 @@ import { imm, nextRip, opsize, sub, thisRip } from "../decode/uop";
 import {
   ACCESS_OPERAND, ACCESS_SS_OPERAND, directPointer, enterSegment, leaveSegment, readMem, setAccessKind, writeMem,
 } from "../mmu/access";
+import { watching } from "../mmu/breakpoints";
 import { READ, WRITE } from "../mmu/walk";
 import { budgetLeft, setBudgetLeft } from "./leave";
 import { portAllowed, portBytes } from "./io";
@@ -62,8 +63,9 @@ function begin(u: usize): void {
   checked = !wide && !(segmentIsPlain(sourceSegment) && segmentIsPlain(SEG_ES));
   backward = (load<u64>(CPU_BLOCK + RFLAGS) & FLAG_DF) != 0;
   wanted = repeat ? getReg(RCX) & mask : 1;
-  // The budget includes this instruction; a single-step trap comes after every iteration (SDM Vol. 3B 17.3.1.4).
-  const stepping = (load<u64>(CPU_BLOCK + RFLAGS) & FLAG_TF) != 0;
+  // The budget includes this instruction; a single-step trap comes after every iteration (SDM Vol. 3B 17.3.1.4), and so does that
+  // of a data breakpoint.
+  const stepping = (load<u64>(CPU_BLOCK + RFLAGS) & FLAG_TF) != 0 || watching;
   const affordable: u64 = stepping || budgetLeft < 1 ? 1 : <u64>budgetLeft;
   allowed = wanted < affordable ? wanted : affordable;
   done = 0;

@@ -1,9 +1,10 @@
 // Memory accesses of everything that is not inlined in exec(): TLB hit, else walk, page crossing, decoded code, alignment.
 // Each sets `faulted` and changes nothing when the access is not allowed.
 
-import { raiseAC, raiseGP, raisePF, raiseSS } from "../cpu/fault";
+import { faulted, raiseAC, raiseGP, raisePF, raiseSS } from "../cpu/fault";
 import { allowedInSegment } from "../cpu/segment-access";
 import { addressMask, isCanonical } from "../cpu/state";
+import { noteAccess, watching } from "./breakpoints";
 import { dropCode } from "./code-cache";
 import {
   entryOf, fill, selectContext, systemContext, tlb, TLB_ADDEND, TLB_READ, TLB_WRITE, view, withdrawContext, withdrawn,
@@ -116,6 +117,12 @@ function ones<T>(): T {
 const joined = memory.data(16, 16);
 
 function readSlow<T>(context: usize, who: u32, linear: u64): T {
+  const value = readByPage<T>(context, who, linear);
+  if (watching && !faulted) noteAccess(linear, sizeof<T>(), false);
+  return value;
+}
+
+function readByPage<T>(context: usize, who: u32, linear: u64): T {
   if (refused(context, who, linear, sizeof<T>(), false)) return zero<T>();
   const first = linear & 0xfff;
   if (first + sizeof<T>() <= 0x1000) {
@@ -146,6 +153,11 @@ function writeAs<T>(context: usize, who: u32, linear: u64, v: T): void {
 }
 
 function writeSlow<T>(context: usize, who: u32, linear: u64, v: T): void {
+  writeByPage<T>(context, who, linear, v);
+  if (watching && !faulted) noteAccess(linear, sizeof<T>(), true);
+}
+
+function writeByPage<T>(context: usize, who: u32, linear: u64, v: T): void {
   if (refused(context, who, linear, sizeof<T>(), true)) return;
   const first = linear & 0xfff;
   if (first + sizeof<T>() <= 0x1000) {

@@ -21,6 +21,7 @@ import { CR0_AM, CR4_PCIDE, FLAG_AC } from "../abi/bits";
 import {
   VIEW_SUPERVISOR, VIEW_SUPERVISOR_AC, VIEW_USER, VIEW_USER_ALIGN, walk, walkDirty, walkExecutable, walkPhysical, walkReadable, walkWritable,
 } from "./walk";
+import { pageWatched, watching } from "./breakpoints";
 import { hostAddress, inRam, pageFlags, PAGE_HAS_CODE, PAGE_WRITE_TLB, setPageFlags } from "./phys";
 
 export const TLB_READ: usize = 0;
@@ -148,8 +149,9 @@ export function fill(context: usize, linear: u64, access: u32, who: u32): bool {
   const page = <u32>(walkPhysical >> 12);
   const tag = linear & PAGE_MASK;
   const e = entryOf(context, linear);
-  store<u64>(e, walkReadable ? tag : TAG_NONE, TLB_READ);
-  if (walkWritable && walkDirty && !(pageFlags(page) & PAGE_HAS_CODE)) {
+  const open = !watching || !pageWatched(linear);
+  store<u64>(e, walkReadable && open ? tag : TAG_NONE, TLB_READ);
+  if (walkWritable && open && walkDirty && !(pageFlags(page) & PAGE_HAS_CODE)) {
     store<u64>(e, tag, TLB_WRITE);
     setPageFlags(page, PAGE_WRITE_TLB);
   } else store<u64>(e, TAG_NONE, TLB_WRITE);

@@ -30,7 +30,7 @@ import { VECTOR_DB, VECTOR_DF, VECTOR_GP, VECTOR_NMI, VECTOR_NP, VECTOR_PF } fro
 import { readSystem, writeFrame, writeSystem } from "../mmu/access";
 import {
   clearFault, eventDebug, eventError, eventHasError, eventKind, eventLinear, eventNextRip, eventVector, faulted, KIND_EXTERNAL,
-  KIND_FAULT, KIND_INT3, KIND_INT_N, KIND_TRAP, nestedClass, NESTED_SERIAL, NESTED_SHUTDOWN, noteEventRip, raise, raiseDebugTrap,
+  KIND_FAULT, KIND_INT1, KIND_INT3, KIND_INT_N, KIND_TRAP, nestedClass, NESTED_SERIAL, NESTED_SHUTDOWN, noteEventRip, raise, raiseDebugTrap,
   raiseExternal, raiseGP, raiseSelector, raiseSS, repeating, setErrorExt, setRepeating, setStepSuppressed,
   stepSuppressed,
 } from "../cpu/fault";
@@ -47,6 +47,9 @@ const DR7_GD: u64 = 0x2000;
 /** DR6.BS: single step. */
 const DR6_BS: u32 = 0x4000;
 
+/** What deliver() has delivered last was an instruction that calls its handler, and is done with that: it counts as retired. */
+export let deliveredCall: bool = false;
+
 /**
  * Delivers the event that is recorded in fault.ts, and what its delivery raises in turn (SDM Vol. 3A table 6-5).
  * RIP must be at the instruction that raised a fault, or past it for a trap; nothing else of the instruction may have happened.
@@ -62,6 +65,7 @@ export function deliver(): bool {
     if (load<u64>(CPU_BLOCK + EFER) & EFER_LMA) enterHandler();
     else return shutdown(firstVector);
     if (!faulted) {
+      deliveredCall = kind == KIND_INT_N || kind == KIND_INT3 || kind == KIND_INT1;
       setRepeating(false);
       return true;
     }

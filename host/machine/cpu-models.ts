@@ -41,7 +41,7 @@ const ROWS = [
   },
   {
     name: "v2", vendor: "intel", family: 6, model: 94, stepping: 3, brand: "ring3 virtual x86-64-v2 CPU",
-    features: [...BASELINE, ...FOR_KERNELS, ...V2, "ERMS", "MOVBE", "LZCNT", "BMI1", "BMI2", "ADX"],
+    features: [...BASELINE, ...FOR_KERNELS, ...V2, "ERMS", "MOVBE", "LZCNT", "BMI1", "BMI2", "ADX", "AES", "PCLMULQDQ", "SHA"],
     about: "x86-64-v2, and everything else that is built and needs no AVX",
   },
 ] as const satisfies readonly (Omit<CpuModel, "features"> & { features: readonly FeatureName[] })[];

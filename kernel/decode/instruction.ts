@@ -94,7 +94,7 @@ export function opensVex(b: u32): bool {
 /**
  * The rest of a VEX prefix (SDM Vol. 2A 2.3.5) into rex, the mandatory prefix and vvvv. Answers the number of the opcode map as
  * the tables count, 3 + VEX.mmmmm, or 0 for a map that has no row.
- * Outside 64-bit mode there are 8 registers: B, and the top bit of vvvv, mean nothing; W is an opcode bit at most.
+ * Outside 64-bit mode there are 8 registers: B, and the top bit of a register in vvvv or is4, mean nothing; W is an opcode bit at most.
  */
 export function vexPrefix(b: u32): u32 {
   const wide = mode() == MODE_64;
@@ -110,7 +110,7 @@ export function vexPrefix(b: u32): u32 {
   if (wide) rex = 0x40 | (w << 3) | extension;
   rexSeen = true;
   vex = (bits & 4 ? VEX_L1 : VEX_L0) | (w ? VEX_W1 : VEX_W0);
-  vvvv = (~bits >> 3) & (wide ? 15 : 7);
+  vvvv = (~bits >> 3) & 15;
   prefix66 = (bits & 3) == 1;
   repeat = (bits & 3) == 2 ? 0xf3 : (bits & 3) == 3 ? 0xf2 : 0;
   return mmmmm >= 1 && mmmmm <= 3 ? 3 + mmmmm : 0;
@@ -281,6 +281,13 @@ export function resolved(size: u32): u32 {
   return size;
 }
 
+/** Mask of a register number in vvvv or is4. */
+// @ts-ignore: decorator
+@inline
+function registers(): u32 {
+  return mode() == MODE_64 ? 15 : 7;
+}
+
 /** Slot of an operand that is not memory, by its place; immediates stand in the micro-operation itself (0). */
 export function operandSlot(kind: u32, size: u32): u32 {
   const r = resolved(size);
@@ -290,9 +297,9 @@ export function operandSlot(kind: u32, size: u32): u32 {
     case K_E: case K_M: case K_R: return generalSlot(rm, r);
     case K_G: return generalSlot(reg, r);
     case K_Z: return generalSlot((opcode & 7) | ((rex & 1) << 3), r);
-    case K_B: return generalSlot(vvvv, r);
-    case K_H: return <u32>(CPU_BLOCK + XMM) + vvvv * 16;
-    case K_L: return <u32>(CPU_BLOCK + XMM) + is4 * 16;
+    case K_B: return generalSlot(vvvv & registers(), r);
+    case K_H: return <u32>(CPU_BLOCK + XMM) + (vvvv & registers()) * 16;
+    case K_L: return <u32>(CPU_BLOCK + XMM) + (is4 & registers()) * 16;
     case K_RAX: return <u32>(CPU_BLOCK + RAX);
     case K_CL: return <u32>(CPU_BLOCK + RCX);
     case K_DX: return <u32>(CPU_BLOCK + RDX);
@@ -326,7 +333,6 @@ export function fetchOperand(kind: u32, size: u32): void {
     }
     case K_L: {
       is4 = next8() >> 4;
-      if (mode() != MODE_64) is4 &= 7;
       return;
     }
     case K_IS: return addImmediate(<i64><i8>next8(), 0);

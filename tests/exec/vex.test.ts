@@ -70,6 +70,9 @@ test("outside 64-bit mode C4 is LES unless a ModRM of mod 11 would follow, and V
   assert.is(m.reg(RAX), 0xf0n);
   assert.is(execute(m, andn(0xe2, 0xf0), registers, 32), NOTHING, "W is ignored");
   assert.is(m.reg(RAX), 0xf0n);
+  assert.is(execute(m, andn(0xe2, 0x30), registers, 32), NOTHING, "so is the top bit of a register in vvvv");
+  assert.is(m.reg(RAX), 0xf0n);
+  assert.is(execute(m, [0xc4, 0xe3, 0x3b, 0xf0, 0xc2, 4], registers, 32), VECTOR_UD, "but not where vvvv names nothing");
   // LES ECX, [EAX]
   m.write(0x110000, [0x44, 0x33, 0x22, 0x11, 0x23, 0]);
   assert.is(execute(m, [0xc4, 0x08, 0x90, 0x90, 0x90], { rax: 0x110000n }, 32), NOTHING);

@@ -4,6 +4,7 @@ import { CPU_BLOCK } from "./abi/layout";
 import { NO_VECTOR, PENDING_INTERRUPT } from "./abi/state";
 import { dropCode as dropPageCode, flushCode } from "./mmu/code-cache";
 import { faulted, clearFault } from "./cpu/fault";
+import { probe, probeBytes } from "./decode/probe";
 import { setRamBytes } from "./mmu/phys";
 import { flushAll, initTlb, invalidatePage as invalidate } from "./mmu/tlb";
 
@@ -35,4 +36,14 @@ export function flushTlb(): void {
 /** The host has changed the translation of this page, in whatever address space. */
 export function invalidatePage(linearLow: u32, linearHigh: u32): void {
   invalidate(<u64>linearLow | (<u64>linearHigh << 32));
+}
+
+/** Where the host writes the bytes that decode() looks at. */
+export function decodeBytes(): u32 {
+  return <u32>probeBytes;
+}
+
+/** The instruction that `count` bytes there begin with: decode/probe.ts. Nothing is executed. */
+export function decode(count: u32): u32 {
+  return probe(count);
 }

@@ -137,6 +137,11 @@ export class NameTables {
     return names;
   }
 
+  /** The values that have a name, for argument kind `flags:name` or `enum:name`; none where the kind names none. */
+  values(kind: "flags" | "enum", name: string): number[] {
+    return this.table(kind, name).map(([value]) => value);
+  }
+
   /** "MAP_PRIVATE|MAP_ANONYMOUS"; bits without a name follow in hexadecimal; 0 where nothing is set. */
   flags(name: string, value: number): string {
     let left = value >>> 0;

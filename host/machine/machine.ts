@@ -20,6 +20,16 @@ interface MachineExports {
   modelChanged(): void;
   flushTlb(): void;
   invalidatePage(linearLo: number, linearHi: number): void;
+  decodeBytes(): number;
+  decode(count: number): number;
+}
+
+/** What Machine.decode answers. */
+export interface Decoded {
+  /** Index in the instruction table (kernel/decode/rows.ts), or -1: #UD, or #GP for more than 15 bytes. */
+  row: number;
+  /** In bytes; 0 when the instruction has more bytes than were given. */
+  length: number;
 }
 
 export interface MachineOptions {
@@ -43,6 +53,7 @@ export class Machine {
   /** The compiled kernel/: a second machine made with it (MachineOptions.module) shares what V8 has optimised of it. */
   readonly module: WebAssembly.Module;
   readonly #exports: MachineExports;
+  readonly #decodeBytes: Uint8Array;
   readonly #tsc: () => number;
   #cpu: CpuModel;
 
@@ -54,6 +65,7 @@ export class Machine {
     this.#exports = exports;
     this.#tsc = tsc;
     this.registers = new Registers(memory.buffer);
+    this.#decodeBytes = new Uint8Array(memory.buffer, exports.decodeBytes(), 16);
     this.phys = new PhysMemory(memory.buffer, RAM_BASE, ramBytes, {
       pageCode: new Uint32Array(memory.buffer, PAGE_CODE, Math.ceil(ramBytes / 4096)),
       dropCode: exports.dropCode,
@@ -94,6 +106,17 @@ export class Machine {
    */
   run(budget: number): number {
     return this.#exports.run(budget);
+  }
+
+  /**
+   * The instruction that `bytes` begin with (15 are enough), in the mode, at the privilege level and with the CPUID model that the
+   * CPU block has. Executes nothing.
+   */
+  decode(bytes: Uint8Array): Decoded {
+    const count = Math.min(bytes.length, 15);
+    for (let i = 0; i < count; i++) this.#decodeBytes[i] = bytes[i]!;
+    const answer = this.#exports.decode(count);
+    return { row: (answer >>> 8) - 1, length: answer & 255 };
   }
 
   /** Forgets every translation, global ones included. */

@@ -29,12 +29,16 @@ import { CODE_COLD } from "../../build/kernel/codes";
 /** XCR0.SSE and XCR0.AVX (SDM Vol. 1 13.3). */
 const XCR0_VECTORS: u32 = 6;
 
+/** Of the last instruction: its row + 1, or 0 where the encoding is #UD or too long. A row that the state of the machine forbids counts. */
+export let decodedRow: u32 = 0;
+
 function lookupRow(map: u32): u32 {
   let cell: u32 = load<u16>(OPCODES + ((map * 256 + opcode) << 1));
   if (cell & 0x8000) {
     // A look ahead: the row fetches ModRM again if it has one. Past the last byte known, rows without ModRM (EMMS) can still match.
     modrm = position < available ? load<u8>(at + position) : 0;
-    const column: u32 = repeat == 0xf3 ? 2 : repeat == 0xf2 ? 3 : prefix66 ? 1 : 0;
+    // In the one-byte map only PAUSE has a column, and with REX.B its opcode is XCHG (SDM Vol. 2B, PAUSE, XCHG).
+    const column: u32 = map == 0 && rex & 1 ? 0 : repeat == 0xf3 ? 2 : repeat == 0xf2 ? 3 : prefix66 ? 1 : 0;
     const index = ((cell & 0x7fff) << 6) | (column << 4) | (u32(modrm >= 0xc0) << 3) | ((modrm >> 3) & 7);
     cell = load<u16>(GROUPS + (index << 1));
     if (cell & 0x8000) cell = load<u16>(SUBGROUPS + ((((cell & 0x7fff) << 3) | (modrm & 7)) << 1));
@@ -71,6 +75,7 @@ export function decodeOne(bytes: usize, count: u32, pageOffset: u32): u32 {
   first = out;
   ip = pageOffset;
   endsBlock = false;
+  decodedRow = 0;
   decode();
   if (!starved) {
     finish();
@@ -82,6 +87,7 @@ export function decodeOne(bytes: usize, count: u32, pageOffset: u32): u32 {
   }
   // More than 15 bytes: #GP(0) (SDM Vol. 2A 2.3.11).
   position = 15;
+  decodedRow = 0;
   plant(COLD_PROTECTED);
   finish();
   return 15;
@@ -183,6 +189,7 @@ function decode(): void {
   const memoryFirst = hasMemory && isMemoryKind(operandKind(row, 0));
   if (lock && !(flags1 & R1_LOCK && memoryFirst)) return plant(COLD_UNDEFINED);
   if (vex && (forbidden || (vvvv && !(load<u8>(row, ROW_VEX) & VEX_VVVV)))) return plant(COLD_UNDEFINED);
+  decodedRow = <u32>(row - ROW_TABLE) / <u32>ROW_SIZE + 1;
   if (!permitted(row)) return;
 
   const sizeClass = load<u8>(row, ROW_SIZE_CLASS);

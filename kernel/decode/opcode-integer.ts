@@ -115,8 +115,10 @@ export const integerRows: Row[] = [
   row("0F B1", "CMPXCHG", "Ev,Gv", { lock: true }),
   row("0F C7 /1 mem", "CMPXCHG8B", "My", { lock: true, cpuid: "CX8", note: "CMPXCHG16B with REX.W" }),
   row("0F C8+r", "BSWAP", "Zv"),
-  row("0F 38 F0 mem", "MOVBE", "Gv,Mv", { cpuid: "MOVBE" }),
-  row("0F 38 F1 mem", "MOVBE", "Mv,Gv", { cpuid: "MOVBE" }),
+  ...["NP", "66"].flatMap((prefix) => [
+    row(`${prefix} 0F 38 F0 mem`, "MOVBE", "Gv,Mv", { cpuid: "MOVBE" }),
+    row(`${prefix} 0F 38 F1 mem`, "MOVBE", "Mv,Gv", { cpuid: "MOVBE" }),
+  ]),
 
   row("50+r", "PUSH", "Zv", { size64: true }),
   row("58+r", "POP", "Zv", { size64: true }),

@@ -325,11 +325,8 @@ export const sseRows = [
   row("66 0F 38 3F", "PMAXUD", "Vdq,Wdq", sse41),
   row("66 0F 38 40", "PMULLD", "Vdq,Wdq", sse41),
   row("66 0F 38 41", "PHMINPOSUW", "Vdq,Wdq", sse41),
-  // Both forms are spelt out: MOVBE has these opcodes with memory under any other prefix.
-  row("F2 0F 38 F0 reg", "CRC32", "Gd,Eb", as(sse42, "CRC32_BYTE")),
-  row("F2 0F 38 F0 mem", "CRC32", "Gd,Eb", as(sse42, "CRC32_BYTE")),
-  row("F2 0F 38 F1 reg", "CRC32", "Gd,Ev", sse42),
-  row("F2 0F 38 F1 mem", "CRC32", "Gd,Ev", sse42),
+  row("F2 0F 38 F0", "CRC32", "Gd,Eb", as(sse42, "CRC32_BYTE")),
+  row("F2 0F 38 F1", "CRC32", "Gd,Ev", sse42),
 
   // Map 0F3A
   row("66 0F 3A 08", "ROUNDPS", "Vps,Wps,Ib", sse41),

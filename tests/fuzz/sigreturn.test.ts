@@ -1,78 +1,9 @@
-// Random signal frames for rt_sigreturn: whatever they say, the guest goes on, gets SIGSEGV or dies, and the host never throws.
+// Random signal frames for rt_sigreturn, some seconds of them.
 
 import { test } from "uvu";
-import { DATA_ADDRESS, RESTORER, call, exit, guest, sigaction } from "../linux/signal-guest";
-import { Random } from "../silicon/random";
-import { campaign } from "./campaign";
-import { guardedRun } from "./guarded-run";
+import { testCampaign } from "./campaign";
+import { sigreturnTarget } from "./sigreturn";
 
-const FRAMES = 24;
-const FRAME_STRIDE = 0x400;
-const FIRST_FRAME = DATA_ADDRESS + 0x1000;
-const ALTERNATE_STACK = DATA_ADDRESS + 0x8000;
-const COUNTER = DATA_ADDRESS;
-const SA_SIGINFO_ONSTACK_NODEFER = 4 | 0x08000000 | 0x40000000;
-const hex = (value: number) => `$0x${value.toString(16)}`;
-
-/** Takes the frames one by one; every signal that a frame may bring on goes on to the next. */
-const program = `
-    movq ${hex(ALTERNATE_STACK)}, 0x${(DATA_ADDRESS + 64).toString(16)}
-    movq $0x4000, 0x${(DATA_ADDRESS + 80).toString(16)}
-    ${call(131, hex(DATA_ADDRESS + 64), "$0")}
-    ${[4, 5, 7, 8, 11].map((signal) => sigaction(signal, "next", SA_SIGINFO_ONSTACK_NODEFER)).join("")}
-next:
-    mov 0x${COUNTER.toString(16)}, %rax
-    cmp $${FRAMES}, %rax
-    jae done
-    incq 0x${COUNTER.toString(16)}
-    shl $10, %rax
-    lea 0x${(FIRST_FRAME + 8).toString(16)}(%rax), %rsp
-    mov $15, %eax
-    syscall
-done:
-    ${exit("$0")}
-    ${RESTORER}`;
-
-const UCONTEXT = 8;
-const SIGCONTEXT = UCONTEXT + 40;
-
-function frameOf(random: Random, view: DataView, at: number, next: bigint): void {
-  const put = (offset: number, value: bigint): void => view.setBigUint64(at + offset, BigInt.asUintN(64, value), true);
-  if (random.chance(0.2)) for (let offset = 0; offset < 440; offset += 8) put(offset, random.u64());
-  const addresses = [next, 0n, 1n, 0x800000000000n, 0x7ffffffff000n, 0xffffffff81000000n, BigInt(FIRST_FRAME), BigInt(at)];
-  put(UCONTEXT, BigInt(random.below(8)));
-  put(UCONTEXT + 16, random.pick(addresses));
-  put(UCONTEXT + 24, BigInt(random.pick([0, 1, 2, 0x80000000, 77])));
-  put(UCONTEXT + 32, BigInt(random.pick([0, 2047, 2048, 65536])));
-  for (let offset = 0; offset < 120; offset += 8) if (random.chance(0.5)) put(SIGCONTEXT + offset, random.chance(0.5) ? random.pick(addresses) : random.u64());
-  put(SIGCONTEXT + 120, random.pick([BigInt(ALTERNATE_STACK), BigInt(DATA_ADDRESS + 0x8000), ...addresses]));
-  put(SIGCONTEXT + 128, random.chance(0.6) ? next : random.pick(addresses));
-  put(SIGCONTEXT + 136, random.chance(0.5) ? 0x202n : random.u64());
-  const selectors = [0x33, 0x2b, 0x23, 0, 3, 0x10, 0x18, 0x40, 0xffff, 0x37, 0x47];
-  view.setUint16(at + SIGCONTEXT + 144, random.chance(0.6) ? 0x33 : random.pick(selectors), true);
-  view.setUint16(at + SIGCONTEXT + 150, random.chance(0.6) ? 0x2b : random.pick(selectors), true);
-  const fpstate = random.pick([0n, BigInt(DATA_ADDRESS + 0x6000), BigInt(DATA_ADDRESS + 0x6008), ...addresses]);
-  put(SIGCONTEXT + 184, fpstate);
-  put(UCONTEXT + 296, random.chance(0.7) ? 0n : random.u64());
-}
-
-test("random frames for rt_sigreturn never make the host throw", () =>
-  campaign("sigreturn frames", async (seed) => {
-    const random = new Random(seed);
-    const data = new Uint8Array(0x10000);
-    const view = new DataView(data.buffer);
-    const next = BigInt(0x400000 + NEXT_OFFSET);
-    for (let i = 0; i < FRAMES; i++) frameOf(random, view, 0x1000 + i * FRAME_STRIDE, next);
-    for (let offset = 0; offset < 512; offset += 8) view.setBigUint64(0x6000 + offset, random.u64(), true);
-    if (random.chance(0.7)) view.setUint32(0x6018, 0x1f80, true);
-    await guardedRun(guest(program, data));
-  }));
-
-/** Offset of the label `next`: where the first MOV from COUNTER stands. */
-const NEXT_OFFSET = (() => {
-  const code = guest(program).subarray(0x1000);
-  const move = [0x48, 0x8b, 0x04, 0x25, ...new Uint8Array(Uint32Array.of(COUNTER).buffer)];
-  return code.findIndex((_, i) => move.every((byte, j) => code[i + j] === byte));
-})();
+test("random frames for rt_sigreturn never make the host throw", () => testCampaign(sigreturnTarget));
 
 test.run();

@@ -5,7 +5,8 @@ import * as assert from "uvu/assert";
 import { Machine } from "../../host/machine/machine";
 import { assemble, CODE, guestProgram } from "../ring0/crossing-guest";
 import { RAM_MAX } from "../../kernel/abi/layout";
-import { RAX, RETIRED, RIP } from "../../kernel/abi/state";
+import { MODE, MODE_32, MODE_64, RAX, RETIRED, RIP } from "../../kernel/abi/state";
+import { rows } from "../../kernel/decode/rows";
 import { EXIT_BUDGET } from "../../kernel/abi/exit-reasons";
 
 const options = { pti: true, pcid: true };
@@ -55,6 +56,27 @@ test("the host's write to a page whose code has run is executed", async () => {
   machine.phys.write(space.walk(CODE)!.pa, assemble("again: movl $2, %eax\njmp again\n"));
   assert.is(ring0.dispatch(guest.hooks, 1000), EXIT_BUDGET);
   assert.is(machine.registers.get(RAX), 2);
+});
+
+test("decode answers row and length of bytes and leaves the machine as it was", async () => {
+  const { machine, ring0, hooks } = await guestProgram("again: incq %rax\njmp again\n", options);
+  const decoded = (mode: number, ...bytes: number[]) => {
+    machine.registers.setWord(MODE, mode);
+    const { row, length } = machine.decode(Uint8Array.from(bytes));
+    return [row < 0 ? "none" : rows[row]!.mnemonic, length];
+  };
+  ring0.dispatch(hooks, 1000);
+  const before = [machine.registers.getBig(RAX), machine.registers.getBig(RIP), machine.registers.getBig(RETIRED)];
+  assert.equal(decoded(MODE_64, 0x48, 0x8b, 0x05, 1, 2, 3, 4), ["MOV", 7]);
+  assert.equal(decoded(MODE_64, 0x48, 0x8b, 0x05, 1, 2), ["none", 0]); // more bytes are needed
+  assert.equal(decoded(MODE_32, 0x48), ["DEC", 1]);
+  assert.equal(decoded(MODE_64, 0xf0, 0x01, 0xc0), ["none", 3]); // LOCK without memory
+  assert.equal(decoded(MODE_64, ...new Array<number>(15).fill(0x66)), ["none", 15]);
+  assert.equal(decoded(MODE_64, 0x0f, 0x30), ["WRMSR", 2]); // what the privilege level forbids is an instruction all the same
+  machine.registers.setWord(MODE, MODE_64);
+  assert.equal([machine.registers.getBig(RAX), machine.registers.getBig(RIP), machine.registers.getBig(RETIRED)], before);
+  ring0.dispatch(hooks, 100);
+  assert.is(machine.registers.getBig(RAX) - before[0]!, 50n);
 });
 
 test("reset clears the registers and keeps guest RAM", async () => {

@@ -114,7 +114,8 @@ export function encode(row: Row, shape: RowShape, random: Random, wantMemory: bo
   const wordForm = /^F[23]$/.test(shape.mandatory) && operands.some((o) => o.size === "v");
   let size66 = (shape.mandatory === "" || wordForm) && !shape.vex && !isBranch && (sized ? random.chance(0.25) : random.chance(0.02));
   if (shape.mandatory === "NP") size66 = false;
-  let operandSize = rexW ? 8 : size66 ? 2 : row.size64 || row.force64 ? 8 : 4;
+  const word = size66 || (shape.mandatory === "66" && operands.some((o) => o.size === "v"));
+  let operandSize = rexW ? 8 : word ? 2 : row.size64 || row.force64 ? 8 : 4;
   if (row.force64) operandSize = 8;
 
   const rm = shape.hasModRM ? (shape.form === "mem" || operands.some((o) => o.letter === "M") ? "mem"

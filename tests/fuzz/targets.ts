@@ -1,0 +1,10 @@
+// The fuzz targets, one row each.
+
+import { codeTarget, programTarget } from "./code";
+import { decoderTarget } from "./decoder";
+import { elfTarget } from "./elf";
+import { sigreturnTarget } from "./sigreturn";
+import { syscallsTarget } from "./syscalls";
+import type { Target } from "./target";
+
+export const targets: readonly Target[] = [decoderTarget, codeTarget, programTarget, elfTarget, syscallsTarget, sigreturnTarget];

@@ -70,7 +70,7 @@ test("the words of the CPU block do not overlap", () => {
     ["TSC_VIRTUAL", 4], ["VENDOR", 4], ["HALTED", 4], ["EXIT_REASON", 4], ["EXIT_VECTOR", 4], ["PENDING_INTERRUPT", 4],
     ["PENDING_NMI", 4], ["PENDING_DEBUG", 4], ["LAST_VECTOR", 4], ["LAST_ERROR", 4], ["LAST_RIP", 8], ["XMM", 256], ["YMM_HIGH", 256],
     ["ST", 128], ["FCW", 2], ["FSW", 2], ["FTW", 1], ["FOP", 2], ["FIP", 8], ["FDP", 8], ["FCS", 2], ["FDS", 2], ["MXCSR", 4],
-    ["COUNT_TLB_MISS", 48], ["FEATURE_WORDS", 32],
+    ["COUNT_TLB_MISS", 48], ["FEATURE_WORDS", 32], ["CPUID_ROW_COUNT", 4], ["CPUID_ROWS", 64 * 24],
   ];
   const placed = words.map(([name, size]) => ({ name, start: numbers.get(name)!, end: numbers.get(name)! + size })).sort((a, b) => a.start - b.start);
   for (let i = 1; i < placed.length; i++) {

@@ -26,17 +26,10 @@ export const AT_EXECFN = 31;
 export const AT_SYSINFO_EHDR = 33;
 export const AT_MINSIGSTKSZ = 51;
 
-/** CPUID.1:EDX of the machine (kernel/cpu/cpuid.ts): a test holds the two against each other. */
-const hwcapBits = {
-  FPU: 0, DE: 2, PSE: 3, TSC: 4, MSR: 5, PAE: 6, MCE: 7, CX8: 8, APIC: 9, SEP: 11, PGE: 13, CMOV: 15, PAT: 16, CLFSH: 19, MMX: 23, FXSR: 24,
-  SSE: 25, SSE2: 26,
-};
-export const HWCAP = Object.values(hwcapBits).reduce((word, bit) => word + 2 ** bit, 0);
-/** HWCAP2_FSGSBASE: CR4.FSGSBASE is set. */
-const HWCAP2 = 2;
-/** sizeof(rt_sigframe) with alignment, and the 512 bytes of FXSAVE (Linux get_sigframe_size, without XSAVE). */
-const MIN_SIGNAL_STACK = 1456;
 const USER_HZ = 100;
+
+/** AT_HWCAP2: user code may use RDFSBASE and the others. */
+export const HWCAP2_FSGSBASE = 2;
 
 export interface AuxiliaryValues {
   phdr: number;
@@ -50,6 +43,11 @@ export interface AuxiliaryValues {
   random: number;
   execfn: number;
   platform: number;
+  /** CPUID.1:EDX of the machine. */
+  hwcap: number;
+  hwcap2: number;
+  /** Least stack that a signal handler can be given. */
+  minSignalStack: number;
   /** 0 = there is no vDSO. */
   sysinfoEhdr: number;
 }
@@ -57,9 +55,9 @@ export interface AuxiliaryValues {
 /** The vector in Linux's order, AT_NULL included. */
 export function auxiliaryVector(v: AuxiliaryValues): [number, number][] {
   const vector: [number, number][] = [
-    [AT_MINSIGSTKSZ, MIN_SIGNAL_STACK], [AT_HWCAP, HWCAP], [AT_PAGESZ, 4096], [AT_CLKTCK, USER_HZ], [AT_PHDR, v.phdr], [AT_PHENT, 56],
+    [AT_MINSIGSTKSZ, v.minSignalStack], [AT_HWCAP, v.hwcap], [AT_PAGESZ, 4096], [AT_CLKTCK, USER_HZ], [AT_PHDR, v.phdr], [AT_PHENT, 56],
     [AT_PHNUM, v.phnum], [AT_BASE, v.base], [AT_FLAGS, 0], [AT_ENTRY, v.entry], [AT_UID, v.uid], [AT_EUID, v.euid], [AT_GID, v.gid],
-    [AT_EGID, v.egid], [AT_SECURE, 0], [AT_RANDOM, v.random], [AT_HWCAP2, HWCAP2], [AT_EXECFN, v.execfn], [AT_PLATFORM, v.platform],
+    [AT_EGID, v.egid], [AT_SECURE, 0], [AT_RANDOM, v.random], [AT_HWCAP2, v.hwcap2], [AT_EXECFN, v.execfn], [AT_PLATFORM, v.platform],
     [AT_NULL, 0],
   ];
   if (v.sysinfoEhdr !== 0) vector.unshift([AT_SYSINFO_EHDR, v.sysinfoEhdr]);

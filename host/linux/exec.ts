@@ -2,12 +2,14 @@
 // (Linux fs/exec.c, fs/binfmt_elf.c load_elf_binary, fs/binfmt_script.c).
 // Entered from sysExecve and, for the first program, from kernel.ts. Leaves with pt_regs at the program's entry point.
 
+import { featureWords } from "../machine/cpu-models";
 import { ELF_ET_DYN_BASE, Layout } from "./aslr";
-import { auxiliaryVector, wordsOf } from "./auxv";
+import { auxiliaryVector, HWCAP2_FSGSBASE, wordsOf } from "./auxv";
 import { ET_DYN, type Elf, ElfError, type ProgramHeader, PT_PHDR, parseElf } from "./elf";
 import { E2BIG, EACCES, ELIBBAD, ELOOP, ENOENT, ENOEXEC, ENOMEM, Errno } from "./errno";
 import { Mm } from "./mm";
 import { OutOfMemory } from "./page-cache";
+import { minimumSignalStack } from "./signal-fpstate";
 import type { Task } from "./task";
 import { bytesOf, latin1 } from "./uaccess";
 import { AT_FDCWD, O_RDONLY } from "./uapi-fcntl";
@@ -315,10 +317,13 @@ function writeTables(
   const random = platform - 16;
   mm.copyToUser(platform, platformText);
   mm.copyToUser(random, kernel.rng.bytes(16));
+  const { features } = kernel.machine.cpu;
   const vector = auxiliaryVector({
     phdr: bias + phdrAddress(elf), phnum: elf.headers.length, base, entry: bias + elf.entry,
     uid: creds.uid, euid: creds.euid, gid: creds.gid, egid: creds.egid,
     random, execfn: strings.execfn, platform, sysinfoEhdr,
+    hwcap: featureWords(features)[1]!, hwcap2: features.has("FSGSBASE") ? HWCAP2_FSGSBASE : 0,
+    minSignalStack: minimumSignalStack(kernel.machine.registers),
   });
   mm.auxv = wordsOf(vector.flat());
   const words = [strings.argc, ...pointers(mm, mm.argStart, strings.argc), 0, ...pointers(mm, mm.envStart, strings.envc), 0];

@@ -151,10 +151,11 @@ export class Kernel implements Ring0Hooks {
     this.maxOpenFiles = options.maxOpenFiles;
     this.clock = new Clock(machine, { mode: options.clock, dateMs: options.dateMs, host: options.hostClock });
     this.rng = options.seed === undefined ? new HostRandom(options.getRandomValues) : new SeededRandom(seedOf(options.seed));
-    this.ring0 = Ring0.boot(machine, { pti: options.pti ?? true, pcid: options.pcid ?? true });
+    machine.random = () => this.rng.u32();
+    const { features } = machine.cpu;
+    this.ring0 = Ring0.boot(machine, { pti: options.pti ?? true, pcid: (options.pcid ?? true) && features.has("PCID"), features });
     this.frames = new Frames(machine.phys);
-    // No model of the CPU offers RDPID.
-    this.vdso = new Vdso(this.frames, machine.phys, new Set());
+    this.vdso = new Vdso(this.frames, machine.phys, features);
     this.clock.onUpdate = (now) => this.vdso.vvar.update(now);
     this.clock.updateVsyscall();
     this.vfs = new Vfs({
@@ -432,17 +433,6 @@ export class Kernel implements Ring0Hooks {
   memory(): { totalBytes: number; freeBytes: number } {
     const { phys } = this.machine;
     return { totalBytes: phys.bytes, freeBytes: phys.framesFree * 4096 };
-  }
-
-  /** /proc/cpuinfo */
-  cpuinfo(): string {
-    return [
-      "processor\t: 0", "vendor_id\t: GenuineIntel", "cpu family\t: 6", "model\t\t: 94", "model name\t: ring3 virtual x86-64 CPU",
-      "stepping\t: 3", "cpu MHz\t\t: 1000.000", "physical id\t: 0", "siblings\t: 1", "core id\t\t: 0", "cpu cores\t: 1", "apicid\t\t: 0",
-      "fpu\t\t: yes", "fpu_exception\t: yes", "cpuid level\t: 21", "wp\t\t: yes",
-      "flags\t\t: fpu de pse tsc msr pae mce cx8 apic sep pge cmov pat clflush mmx fxsr sse sse2 syscall nx lm pcid fsgsbase smep invpcid smap pti",
-      "bogomips\t: 2000.00", "clflush size\t: 64", "cache_alignment\t: 64", "address sizes\t: 40 bits physical, 48 bits virtual", "", "",
-    ].join("\n");
   }
 }
 

@@ -14,11 +14,10 @@
 //        296  sigset_t
 //   312  siginfo_t, 128 bytes; written with SA_SIGINFO only
 //
-// Above it, at a multiple of 64, the 512 bytes that fpstate points to (host/ring0/fx-image.ts). Without XSAVE, so without
-// UC_FP_XSTATE in uc_flags. Above that the red zone of the interrupted code, or the end of the alternate stack.
+// Above it, at a multiple of 64, what fpstate points to (signal-fpstate.ts): an XSAVE area, with UC_FP_XSTATE in uc_flags, or an FXSAVE
+// image. Above that the red zone of the interrupted code, or the end of the alternate stack.
 
 import { FLAG_AC, FLAG_DF, FLAG_RF, FLAG_TF, FLAGS_ARITHMETIC } from "../../kernel/abi/bits";
-import { FX_IMAGE_SIZE, FX_SOFTWARE, fxRestore, fxSave } from "../ring0/fx-image";
 import {
   PT_AX, PT_BP, PT_BX, PT_CX, PT_DI, PT_DX, PT_FLAGS, PT_IP, PT_R10, PT_R11, PT_R12, PT_R13, PT_R14, PT_R15, PT_R8, PT_R9, PT_SI, PT_SP,
   type PtRegs,
@@ -26,10 +25,11 @@ import {
 import { __USER_CS, __USER_DS } from "../ring0/segments";
 import { Errno } from "./errno";
 import { siginfoBytes } from "./siginfo";
+import { FPSTATE_ALIGNMENT, fpStateSize, framesHaveXsave, putFpState, restoreFpState } from "./signal-fpstate";
 import { type Delivery, onAlternateStack, signalBit, withinAlternateStack } from "./signal";
 import { setAlternateStack } from "./signal-stack";
 import type { Task } from "./task";
-import { SA_NODEFER, SA_ONSTACK, SA_RESTORER, SA_SIGINFO, SS_AUTODISARM, SS_DISABLE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS } from "./uapi-signal";
+import { SA_NODEFER, SA_ONSTACK, SA_RESTORER, SA_SIGINFO, SS_AUTODISARM, SS_DISABLE, UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS } from "./uapi-signal";
 
 const FRAME_SIZE = 440;
 const FRAME_UCONTEXT = 8;
@@ -54,9 +54,6 @@ const SC_FLAGS = SC_REGISTERS.length * 8;
 
 const RED_ZONE = 128;
 const FRAME_ALIGNMENT = 16;
-const FPSTATE_ALIGNMENT = 64;
-const FP_XSTATE_MAGIC1 = 0x46505853;
-const FP_XSTATE_MAGIC2_SIZE = 4;
 
 /** What user code may change of its flags by way of a frame (Linux FIX_EFLAGS). */
 const FIX_EFLAGS = FLAGS_ARITHMETIC | FLAG_AC | FLAG_DF | FLAG_TF | FLAG_RF;
@@ -113,20 +110,10 @@ function place(task: Task, regs: PtRegs, flags: number): { frame: number; fpstat
     sp = stack.sp + stack.size;
     entering = true;
   }
-  const fpstate = roundDown(sp - FX_IMAGE_SIZE, FPSTATE_ALIGNMENT);
+  const fpstate = roundDown(sp - fpStateSize(task.kernel.machine.registers), FPSTATE_ALIGNMENT);
   const frame = roundDown(fpstate - FRAME_SIZE, FRAME_ALIGNMENT) - 8;
   if ((nested || entering) && !withinAlternateStack(stack, frame)) throw unwritable;
   return { frame, fpstate };
-}
-
-function putFpState(task: Task, fpstate: number): void {
-  const image = fxSave(task.kernel.machine.registers);
-  // What Linux says of the extended state, for those who look in spite of uc_flags: there is none.
-  const view = new DataView(image.buffer);
-  view.setUint32(FX_SOFTWARE, FP_XSTATE_MAGIC1, true);
-  view.setUint32(FX_SOFTWARE + 4, FX_IMAGE_SIZE + FP_XSTATE_MAGIC2_SIZE, true);
-  view.setUint32(FX_SOFTWARE + 16, FX_IMAGE_SIZE, true);
-  task.mm.copyToUser(fpstate, image);
 }
 
 function putFrame(task: Task, regs: PtRegs, frame: number, fpstate: number, restorer: number): void {
@@ -138,7 +125,8 @@ function putFrame(task: Task, regs: PtRegs, frame: number, fpstate: number, rest
     view.setUint32(at + 4, Math.floor(value / TWO_32), true);
   };
   put(0, restorer);
-  put(FRAME_UCONTEXT, UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS);
+  const extended = framesHaveXsave(task.kernel.machine.registers) ? UC_FP_XSTATE : 0;
+  put(FRAME_UCONTEXT, extended | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS);
   put(FRAME_STACK, alternateStack.sp);
   view.setUint32(FRAME_STACK + 8, alternateStack.flags, true);
   put(FRAME_STACK + 16, alternateStack.size);
@@ -197,17 +185,4 @@ function restoreContext(task: Task, regs: PtRegs, context: Uint8Array, ucFlags: 
   if ((ucFlags & UC_STRICT_RESTORE_SS) === 0 && regs.cs === __USER_CS) regs.ss = __USER_DS;
   const pointer = view.getUint32(SC_FPSTATE + 4, true) * TWO_32 + view.getUint32(SC_FPSTATE, true);
   return restoreFpState(task, pointer);
-}
-
-/** A null pointer stands for the state of a new program; a bad one leaves that behind too. */
-function restoreFpState(task: Task, pointer: number): boolean {
-  const { registers } = task.kernel.machine;
-  let good = pointer === 0;
-  try {
-    if (!good && pointer % FRAME_ALIGNMENT === 0) good = fxRestore(registers, task.mm.copyFromUser(pointer, FX_IMAGE_SIZE));
-    else task.stack.resetFpuState(registers);
-  } finally {
-    if (!good) task.stack.resetFpuState(registers);
-  }
-  return good;
 }

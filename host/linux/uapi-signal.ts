@@ -92,7 +92,8 @@ export const SS_ONSTACK = 1;
 export const SS_DISABLE = 2;
 export const SS_AUTODISARM = 0x80000000;
 
-/** uc_flags: sigcontext holds SS, and rt_sigreturn takes it as it is. UC_FP_XSTATE (1) comes with XSAVE. */
+/** uc_flags: fpstate is an XSAVE area; sigcontext holds SS, and rt_sigreturn takes it as it is. */
+export const UC_FP_XSTATE = 1;
 export const UC_SIGCONTEXT_SS = 2;
 export const UC_STRICT_RESTORE_SS = 4;
 

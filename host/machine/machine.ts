@@ -2,10 +2,11 @@
 // Entered from host/ring0 (run). Leaves to the guest's instructions until one of kernel/abi/exit-reasons.ts happens.
 
 import {
-  EXIT_REASON, EXIT_VECTOR, FEATURE_WORDS, RETIRED, TSC_OFFSET, TSC_VIRTUAL, VENDOR, VENDOR_AMD, VENDOR_INTEL,
+  CPUID_ROW_COUNT, CPUID_ROWS, CPUID_ROWS_MAX, EXIT_REASON, EXIT_VECTOR, FEATURE_WORDS, RETIRED, TSC_OFFSET, TSC_VIRTUAL, VENDOR, VENDOR_AMD, VENDOR_INTEL,
 } from "../../kernel/abi/state";
 import { PAGE_CODE, RAM_BASE, RAM_MAX } from "../../kernel/abi/layout";
-import { type CpuModel, cpuModel, DEFAULT_CPU, featureWords, type Vendor } from "./cpu-models";
+import { type CpuModel, cpuModel, DEFAULT_CPU, featureWords, underVendor, type Vendor } from "./cpu-models";
+import { cpuidRows } from "./cpuid-leaves";
 import { PhysMemory } from "./phys-memory";
 import { Registers } from "./registers";
 import machineWasm from "../../build/machine.wasm";
@@ -52,6 +53,8 @@ export class Machine {
   readonly memory: WebAssembly.Memory;
   /** The compiled kernel/: a second machine made with it (MachineOptions.module) shares what V8 has optimised of it. */
   readonly module: WebAssembly.Module;
+  /** Where RDRAND and RDSEED draw 32 bits from. Default: the host's cryptographic generator. */
+  random: () => number = hostRandom;
   readonly #exports: MachineExports;
   readonly #decodeBytes: Uint8Array;
   readonly #tsc: () => number;
@@ -79,7 +82,7 @@ export class Machine {
   static async create(options: MachineOptions): Promise<Machine> {
     const { ramBytes } = options;
     const model = typeof options.cpu === "object" ? options.cpu : cpuModel(options.cpu ?? DEFAULT_CPU);
-    const cpu = { ...model, vendor: options.vendor ?? model.vendor };
+    const cpu = underVendor(model, options.vendor ?? model.vendor);
     if (!Number.isInteger(ramBytes) || ramBytes <= 0 || ramBytes % WASM_PAGE !== 0 || ramBytes > RAM_MAX) {
       throw new RangeError(`guest RAM of ${ramBytes} bytes: it must be a multiple of 64 KiB and at most ${RAM_MAX}`);
     }
@@ -95,9 +98,10 @@ export class Machine {
           throw new Error(`assertion in the machine at line ${line}:${column}`);
         },
       },
-      host: { tsc },
+      host: { tsc, random: () => machine.random() },
     });
-    return new Machine(memory, module, instance.exports as unknown as MachineExports, ramBytes, tsc, cpu);
+    const machine = new Machine(memory, module, instance.exports as unknown as MachineExports, ramBytes, tsc, cpu);
+    return machine;
   }
 
   /**
@@ -148,7 +152,11 @@ export class Machine {
 
   #identify(): void {
     const { vendor, features } = this.#cpu;
+    const rows = cpuidRows(this.#cpu);
+    if (rows.length > CPUID_ROWS_MAX) throw new RangeError(`CPU model ${this.#cpu.name}: ${rows.length} rows of CPUID, more than ${CPUID_ROWS_MAX}`);
     this.registers.u32.set(featureWords(features), FEATURE_WORDS >>> 2);
+    this.registers.u32.set(rows.flatMap((row) => [row.leaf, row.subleaf, row.eax, row.ebx, row.ecx, row.edx]), CPUID_ROWS >>> 2);
+    this.registers.setWord(CPUID_ROW_COUNT, rows.length);
     this.registers.setWord(VENDOR, vendor === "amd" ? VENDOR_AMD : VENDOR_INTEL);
     this.#exports.modelChanged();
   }
@@ -181,4 +189,10 @@ export class Machine {
 
 function nanoseconds(): number {
   return typeof performance === "undefined" ? Date.now() * 1e6 : performance.now() * 1e6;
+}
+
+function hostRandom(): number {
+  const { crypto } = globalThis as { crypto?: { getRandomValues(words: Uint32Array): Uint32Array } };
+  if (crypto === undefined) throw new Error("this host has no crypto.getRandomValues for RDRAND: set Machine.random");
+  return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }

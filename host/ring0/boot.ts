@@ -1,6 +1,7 @@
 // Puts the kernel's ring-0 side into a machine that was just made: text, tables, page tables in guest RAM, then the registers
 // that Linux has after boot. Called from ring0.ts; the CPU has executed nothing yet.
 
+import { cpuModel, DEFAULT_CPU, type FeatureName } from "../machine/cpu-models";
 import { PAGE_SIZE, type PhysMemory } from "../machine/phys-memory";
 import type { Registers } from "../machine/registers";
 import { LARGE_PAGE_SIZE, type PageTables } from "./page-tables";
@@ -14,9 +15,10 @@ import {
 } from "./layout";
 import { GDT_LIMIT, STAR_HIGH, TSS_LIMIT, TSS_SELECTOR, __KERNEL_CS, __KERNEL_DS } from "./segments";
 import {
-  CR0_AM, CR0_ET, CR0_MP, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_FSGSBASE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_PAE, CR4_PCIDE, CR4_PGE,
+  CR0_AM, CR0_ET, CR0_MP, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_FSGSBASE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_OSXSAVE, CR4_PAE, CR4_PCIDE, CR4_PGE,
   CR4_SMAP, CR4_SMEP, CR4_UMIP, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE, FLAG_AC, FLAG_AF, FLAG_CF, FLAG_DF, FLAG_FIXED, FLAG_ID,
-  FLAG_IF, FLAG_IOPL, FLAG_NT, FLAG_OF, FLAG_PF, FLAG_RF, FLAG_SF, FLAG_TF, FLAG_ZF, PTE_G, PTE_P, PTE_PS, PTE_RW,
+  FLAG_IF, FLAG_IOPL, FLAG_NT, FLAG_OF, FLAG_PF, FLAG_RF, FLAG_SF, FLAG_TF, FLAG_ZF, PTE_G, PTE_P, PTE_PS, PTE_RW, XCR0_AVX,
+  XCR0_SSE, XCR0_X87,
 } from "../../kernel/abi/bits";
 import {
   APIC_BASE, CPL, CR0, CR3, CR4, CSTAR, DR6, DR7, EFER, FMASK, GDTR_BASE, GDTR_LIMIT, GS_BASE, HALTED, IDTR_BASE, IDTR_LIMIT, KERNEL_GS_BASE,
@@ -37,6 +39,20 @@ export const SYSCALL_MASK =
 export interface Ring0Options {
   pti: boolean;
   pcid: boolean;
+  /** What the CPU offers; default a current model's. */
+  features?: ReadonlySet<FeatureName>;
+}
+
+/** CR4 of this CPU: what Linux turns on of what there is. */
+function bootCr4({ pcid }: Ring0Options, has: (feature: FeatureName) => boolean): number {
+  let cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+  if (pcid) cr4 |= CR4_PCIDE;
+  if (has("UMIP")) cr4 |= CR4_UMIP;
+  if (has("FSGSBASE")) cr4 |= CR4_FSGSBASE;
+  if (has("SMEP")) cr4 |= CR4_SMEP;
+  if (has("SMAP")) cr4 |= CR4_SMAP;
+  if (has("XSAVE")) cr4 |= CR4_OSXSAVE;
+  return cr4;
 }
 
 /** Builds everything in guest RAM. Answers the boot PML4 (under PTI the pair): the kernel half that all others take. */
@@ -76,7 +92,8 @@ export function putLinear(phys: PhysMemory, pa: number, address: number): void {
 /** The registers after boot: CPL 0, paging on, MSRs of the system-call doors, descriptor-table registers, LTR done. */
 export function loadControlState(registers: Registers, root: number, options: Ring0Options, labels: ReadonlyMap<string, number>): void {
   registers.setHalves(CR0, (CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG) >>> 0, 0);
-  registers.set(CR4, CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP | (options.pcid ? CR4_PCIDE : 0));
+  const features = options.features ?? cpuModel(DEFAULT_CPU).features;
+  registers.set(CR4, bootCr4(options, (feature) => features.has(feature)));
   registers.set(CR3, root);
   registers.set(EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
   registers.setHalves(STAR, 0, STAR_HIGH);
@@ -96,7 +113,8 @@ export function loadControlState(registers: Registers, root: number, options: Ri
   registers.set(APIC_BASE, 0xfee00900);
   // Fast strings on; no branch trace store, no precise event sampling (SDM Vol. 4, table 2-2).
   registers.set(MISC_ENABLE, 0x1801);
-  registers.set(XCR0, 1);
+  // x87 is always enabled; SSE and AVX where XSAVE is there to manage them (Linux fpu__init_system_xstate).
+  registers.set(XCR0, XCR0_X87 | (features.has("XSAVE") ? XCR0_SSE : 0) | (features.has("AVX") ? XCR0_AVX : 0));
   registers.set(DR6, 0xffff0ff0);
   registers.set(DR7, 0x400);
 

@@ -1,7 +1,7 @@
 // The entry text as boot and the tracer see it: its bytes, and every label with its linear address.
 
 import { ENTRY_IMAGES } from "../../build/entry-images";
-import { variantName } from "./entry-text.asm";
+import { type EntrySwitches, variantName } from "./entry-text.asm";
 
 export interface EntryText {
   /** Linear address of the first byte. */
@@ -14,7 +14,7 @@ export interface EntryText {
 }
 
 /** The variant for these options. @throws Error when the build has not made it */
-export function entryText(options: { pti: boolean; pcid: boolean }): EntryText {
+export function entryText(options: EntrySwitches): EntryText {
   const name = variantName(options);
   const image = ENTRY_IMAGES[name];
   if (image === undefined) throw new Error(`build/entry-images.ts has no variant ${name}`);

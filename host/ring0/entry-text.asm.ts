@@ -15,10 +15,13 @@ export interface EntryVariant {
   base: number;
 }
 
+/** What of the CPU the text depends on. */
+export type EntrySwitches = Pick<EntryOptions, "pti" | "pcid"> & Partial<EntryOptions>;
+
 /** Key of a variant in build/entry-images.ts. PCID changes nothing without PTI, as no CR3 is switched then. */
-export function variantName(options: Pick<EntryOptions, "pti" | "pcid">): string {
-  if (!options.pti) return "nopti";
-  return options.pcid ? "pti+pcid" : "pti";
+export function variantName({ pti, pcid, smap = true, fsgsbase = true }: EntrySwitches): string {
+  const tables = !pti ? "nopti" : pcid ? "pti+pcid" : "pti";
+  return `${tables}${smap ? "" : "-smap"}${fsgsbase ? "" : "-fsgsbase"}`;
 }
 
 /** The AT&T text of all files, in the order in which they stand in memory. */
@@ -28,13 +31,14 @@ export function entryTextFor(o: EntryOptions): string {
 
 /** Every variant that boot can ask for. */
 export function entryVariants(): EntryVariant[] {
-  const switches = [
+  const tables = [
     { pti: true, pcid: true },
     { pti: true, pcid: false },
     { pti: false, pcid: false },
   ];
-  return switches.map((choice) => {
-    const options: EntryOptions = { ...choice, smap: true, fsgsbase: true };
+  const features = [true, false].flatMap((smap) => [true, false].map((fsgsbase) => ({ smap, fsgsbase })));
+  return features.flatMap((offered) => tables.map((choice) => {
+    const options: EntryOptions = { ...choice, ...offered };
     return { name: variantName(options), options, text: entryTextFor(options), base: KERNEL_TEXT };
-  });
+  }));
 }

@@ -19,7 +19,7 @@ const FX_XMM = 160;
 const XMM_BYTES = 256;
 
 /** Bits of MXCSR that exist, DAZ among them. */
-const MXCSR_MASK = 0xffff;
+export const MXCSR_MASK = 0xffff;
 const FCW_EXISTS = 0x1f7f;
 const FCW_FIXED = 0x40;
 const FSW_TOP_SHIFT = 11;
@@ -53,11 +53,12 @@ export function fxSave(registers: Registers): Uint8Array {
   return image;
 }
 
-/** What FXRSTOR64 does with `image`. False, and nothing changed, where it would be #GP: bits of MXCSR that do not exist. */
-export function fxRestore(registers: Registers, image: Uint8Array): boolean {
+export function fxMxcsr(image: Uint8Array): number {
+  return new DataView(image.buffer, image.byteOffset, image.byteLength).getUint32(24, true);
+}
+
+export function fxRestoreX87(registers: Registers, image: Uint8Array): void {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
-  const mxcsr = view.getUint32(24, true);
-  if ((mxcsr & ~MXCSR_MASK) !== 0) return false;
   const { u8, u16 } = registers;
   const fcw = (view.getUint16(0, true) & FCW_EXISTS) | FCW_FIXED;
   // ES and B follow from the exceptions that are flagged and not masked.
@@ -75,7 +76,21 @@ export function fxRestore(registers: Registers, image: Uint8Array): boolean {
     u8.set(image.subarray(FX_ST + i * 16, FX_ST + i * 16 + ST_SIGN_EXPONENT + 2), at);
     u8.fill(0, at + ST_SIGN_EXPONENT + 2, at + 16);
   }
-  registers.setWord(MXCSR, mxcsr);
-  u8.set(image.subarray(FX_XMM, FX_XMM + XMM_BYTES), XMM);
+}
+
+export function fxRestoreXmm(registers: Registers, image: Uint8Array): void {
+  registers.u8.set(image.subarray(FX_XMM, FX_XMM + XMM_BYTES), XMM);
+}
+
+export function fxRestoreMxcsr(registers: Registers, image: Uint8Array): void {
+  registers.setWord(MXCSR, fxMxcsr(image));
+}
+
+/** What FXRSTOR64 does with `image`. False, and nothing changed, where it would be #GP: bits of MXCSR that do not exist. */
+export function fxRestore(registers: Registers, image: Uint8Array): boolean {
+  if ((fxMxcsr(image) & ~MXCSR_MASK) !== 0) return false;
+  fxRestoreX87(registers, image);
+  fxRestoreXmm(registers, image);
+  fxRestoreMxcsr(registers, image);
   return true;
 }

@@ -69,7 +69,8 @@ export class Ring0 {
 
   /** Builds the kernel's ring-0 side in a fresh machine. @throws RangeError when its RAM is too small */
   static boot(machine: Ring0Machine, options: Ring0Options): Ring0 {
-    return new Ring0(machine, options, entryText(options));
+    const { pti, pcid, features } = options;
+    return new Ring0(machine, options, entryText({ pti, pcid, smap: features?.has("SMAP"), fsgsbase: features?.has("FSGSBASE") }));
   }
 
   /** Linear address (signed, see layout.ts) of every label of the entry text. */

@@ -54,6 +54,11 @@ export const EFER_LME = 0x100;
 export const EFER_LMA = 0x400;
 export const EFER_NXE = 0x800;
 
+// XCR0 (SDM Vol. 3A 2.6)
+export const XCR0_X87 = 0x1;
+export const XCR0_SSE = 0x2;
+export const XCR0_AVX = 0x4;
+
 // Paging-structure entries (SDM Vol. 3A 4.5); NX is bit 63, the top bit of the high half.
 export const PTE_P = 0x1;
 export const PTE_RW = 0x2;
@@ -68,3 +73,5 @@ export const PTE_NX_HIGH = 0x80000000;
 
 /** MAXPHYADDR, as CPUID leaf 80000008h tells it. */
 export const PHYSICAL_BITS = 46;
+/** Bits of a linear address under 4-level paging, as the same leaf tells it. */
+export const LINEAR_BITS = 48;

@@ -27,6 +27,8 @@
 //   0x680   ...      x87 and MXCSR control and status
 //   0x700   ...      counters, 8 bytes each
 //   0x780   8 x 4    CPUID feature words (cpuid-features.ts)
+//   0x7a0   4        rows of CPUID in use
+//  0x1000   64 x 24  rows of CPUID: u32 leaf, subleaf, EAX, EBX, ECX, EDX
 
 export const GPR = 0x000;
 export const RAX = 0x00;
@@ -160,6 +162,13 @@ export const COUNT_CODE_DROPPED = 0x728;
 /** u32 each, FEATURE_WORD_COUNT of them: what the machine offers. Whoever changes one calls modelChanged() (kernel/index.ts). */
 export const FEATURE_WORDS = 0x780;
 export const FEATURE_WORD_COUNT = 8;
+/** u32: how many of CPUID_ROWS the host has filled. The first is of leaf 0. */
+export const CPUID_ROW_COUNT = 0x7a0;
+export const CPUID_ROWS = 0x1000;
+export const CPUID_ROWS_MAX = 64;
+export const CPUID_ROW_BYTES = 24;
+/** Subleaf of a row that answers whatever ECX is. */
+export const CPUID_ANY_SUBLEAF = 0xffffffff;
 
 export const MODE_64 = 0;
 export const MODE_32 = 1;

@@ -196,6 +196,8 @@ export const sseRows = [
   row("NP 0F AE /6 reg", "MFENCE", "", sse2),
   row("NP 0F AE /7 reg", "SFENCE", "", sse),
   row("NP 0F AE /7 mem", "CLFLUSH", "Mb", { cpuid: "CLFSH" }),
+  row("66 0F AE /7 mem", "CLFLUSHOPT", "Mb", { cpuid: "CLFLUSHOPT", fn: "CLFLUSH" }),
+  row("66 0F AE /6 mem", "CLWB", "Mb", { cpuid: "CLWB", fn: "CLFLUSH" }),
 
   // 7C, 7D, D0: SSE3 horizontal
   row("66 0F 7C", "HADDPD", "Vpd,Wpd", sse3),

@@ -1,7 +1,7 @@
 // System instructions, segment loads, interrupts, far transfers, flags, strings, ports, and the one-byte instructions that exist
 // only outside 64-bit mode: SDM Vol. 2D appendix A, tables A-2, A-3 and A-6.
 //
-// Departures: instructions whose privilege check does not come first (SYSRET, SYSEXIT, CLAC, STAC, VMCALL) have no `cpl` here and
+// Departures: instructions whose privilege check does not come first (SYSRET, SYSEXIT, CLAC, STAC, VMCALL, XSETBV) have no `cpl` here and
 // check it themselves; so do MOV CRn and DRn, where #UD for a register that does not exist comes first. VMX, SMX and RSM are
 // not offered and have no rows: #UD.
 
@@ -83,8 +83,8 @@ const STATE: Row[] = [
   row("0F 06", "CLTS", "", { cpl: 0 }),
   row("0F 01 /4", "SMSW", "Ev"),
   row("0F 01 /6", "LMSW", "Ew", { cpl: 0 }),
-  row("0F 01 D0", "XGETBV", "", { cpuid: "XSAVE" }),
-  row("0F 01 D1", "XSETBV", "", { cpuid: "XSAVE", cpl: 0 }),
+  row("NP 0F 01 D0", "XGETBV", "", { cpuid: "XSAVE" }),
+  row("NP 0F 01 D1", "XSETBV", "", { cpuid: "XSAVE" }),
   row("0F 01 /0 mem", "SGDT", "M"),
   row("0F 01 /1 mem", "SIDT", "M"),
   row("0F 01 /2 mem", "LGDT", "M", { cpl: 0 }),
@@ -100,6 +100,12 @@ const STATE: Row[] = [
   row("0F 33", "RDPMC"),
   row("0F 01 F9", "RDTSCP", "", { cpuid: "RDTSCP" }),
   row("0F A2", "CPUID"),
+  row("F3 0F C7 /7 reg", "RDPID", "Ry", { cpuid: "RDPID" }),
+  row("NP 0F C7 /6 reg", "RDRAND", "Rv", { cpuid: "RDRAND" }),
+  row("66 0F C7 /6 reg", "RDRAND", "Rv", { cpuid: "RDRAND" }),
+  row("NP 0F C7 /7 reg", "RDSEED", "Rv", { cpuid: "RDSEED" }),
+  row("66 0F C7 /7 reg", "RDSEED", "Rv", { cpuid: "RDSEED" }),
+  row("NP 0F 01 E8", "SERIALIZE", "", { cpuid: "SERIALIZE", fn: "NOP" }),
 ];
 
 const FLAGS: Row[] = [

@@ -1,4 +1,4 @@
-// Rows of the x87, WAIT, FXSAVE and FXRSTOR (SDM Vol. 2D table ). In register forms the operation takes i of ST(i)
+// Rows of the x87, WAIT, FXSAVE and FXRSTOR and the XSAVE family (SDM Vol. 2D table ). In register forms the operation takes i of ST(i)
 // from ModRM.rm. WAIT has its own #NM rule (CR0.MP and TS), so it does not ask for the feature.
 
 import { row } from "./row";
@@ -10,6 +10,10 @@ export const x87Rows = [
   row("9B", "FWAIT", ""),
   row("NP 0F AE /0 mem", "FXSAVE", "M", FXSR),
   row("NP 0F AE /1 mem", "FXRSTOR", "M", FXSR),
+  row("NP 0F AE /4 mem", "XSAVE", "M", { cpuid: "XSAVE" }),
+  row("NP 0F AE /5 mem", "XRSTOR", "M", { cpuid: "XSAVE" }),
+  row("NP 0F AE /6 mem", "XSAVEOPT", "M", { cpuid: "XSAVEOPT" }),
+  row("NP 0F C7 /4 mem", "XSAVEC", "M", { cpuid: "XSAVEC" }),
 
   // D8
   row("D8 /0 mem", "FADD", "Md", { ...FPU, fn: "FADD_M32" }),

@@ -2,12 +2,12 @@
 
 import { CPU_BLOCK } from "../abi/layout";
 import {
-  FEATURE_DE, FEATURE_FSGSBASE, FEATURE_MCE, FEATURE_PCID, FEATURE_SMAP, FEATURE_SMEP, FEATURE_UMIP, FEATURE_XSAVE,
+  FEATURE_AVX, FEATURE_DE, FEATURE_FSGSBASE, FEATURE_MCE, FEATURE_PCID, FEATURE_SMAP, FEATURE_SMEP, FEATURE_UMIP, FEATURE_XGETBV1, FEATURE_XSAVE,
 } from "../abi/cpuid-features";
 import {
   CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_FSGSBASE, CR4_MCE, CR4_OSFXSR,
   CR4_OSXMMEXCPT, CR4_OSXSAVE, CR4_PAE, CR4_PCE, CR4_PCIDE, CR4_PGE, CR4_PSE, CR4_SMAP, CR4_SMEP, CR4_TSD, CR4_UMIP, EFER_LMA,
-  EFER_LME,
+  EFER_LME, XCR0_AVX, XCR0_SSE, XCR0_X87,
 } from "../abi/bits";
 import {
   COUNT_CR3_WRITE, CR0, CR2, CR3, CR4, CR8, DR0, DR6, DR7, EFER, MODE_64, RAX, RCX, RDX, XCR0,
@@ -20,6 +20,7 @@ import { flushAll, flushPcid } from "../mmu/tlb";
 import { PHYSICAL_BITS } from "../abi/bits";
 import { hiddenByUmip } from "./segment-load";
 import { writeRmSized } from "./sized-operand";
+import { componentsInUse } from "./xsave-state";
 
 /** CR0 bits that exist; the others read as zero, and ET as one. */
 const CR0_BITS: u64 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | <u64>CR0_PG;
@@ -215,22 +216,29 @@ export function MOV_TO_DR(u: usize): void {
   stateChanged();
 }
 
-/** Extended control registers that XSETBV may set: x87 always, and what XSAVE will manage when it is offered. */
-const XCR0_X87: u64 = 1;
-const XCR0_SSE: u64 = 2;
+/** State components that XSETBV may enable. */
+function xcr0Bits(): u64 {
+  return XCR0_X87 | XCR0_SSE | (hasFeature(FEATURE_AVX) ? <u64>XCR0_AVX : 0);
+}
 
+/** XCR0, or with ECX = 1 those of its components that are in use (SDM Vol. 2D, XGETBV). */
 export function XGETBV(u: usize): void {
   if ((load<u64>(CPU_BLOCK + CR4) & CR4_OSXSAVE) == 0) return raiseUD();
-  if (<u32>getReg(RCX) != 0) return raiseGP(0);
-  const value = load<u64>(CPU_BLOCK + XCR0);
+  const which = <u32>getReg(RCX);
+  if (which > 1 || (which == 1 && !hasFeature(FEATURE_XGETBV1))) return raiseGP(0);
+  let value = load<u64>(CPU_BLOCK + XCR0);
+  if (which == 1) value &= componentsInUse();
   setReg(RAX, value & 0xffffffff);
   setReg(RDX, value >> 32);
 }
 
+/** SDM Vol. 2D, XSETBV: x87 cannot be disabled, AVX not be enabled without SSE. The CR4.OSXSAVE check comes before that of the level. */
 export function XSETBV(u: usize): void {
   if ((load<u64>(CPU_BLOCK + CR4) & CR4_OSXSAVE) == 0) return raiseUD();
+  if (cpl() != 0) return raiseGP(0);
   const value = (getReg(RDX) << 32) | (getReg(RAX) & 0xffffffff);
-  if (<u32>getReg(RCX) != 0 || (value & XCR0_X87) == 0 || value & ~(XCR0_X87 | XCR0_SSE)) return raiseGP(0);
+  if (<u32>getReg(RCX) != 0 || (value & XCR0_X87) == 0 || value & ~xcr0Bits()) return raiseGP(0);
+  if ((value & (XCR0_AVX | XCR0_SSE)) == XCR0_AVX) return raiseGP(0);
   store<u64>(CPU_BLOCK + XCR0, value);
   stateChanged();
 }

@@ -30,14 +30,13 @@ function areaAligned(at: u64): bool {
   return false;
 }
 
-export function FXSAVE(u: usize): void {
-  const at = ea(u);
-  if (!areaAligned(at) || !probeWrite(at, 512)) return;
+/** The x87 part of the image, which XSAVE has too. @param wide FIP and FDP have 64 bits, and no selectors */
+export function storeX87(at: u64, wide: bool): void {
   writeMem<u16>(at, load<u16>(CPU_BLOCK, FCW));
   writeMem<u16>(at + 2, load<u16>(CPU_BLOCK, FSW));
   writeMem<u16>(at + 4, load<u8>(CPU_BLOCK, FTW));
   writeMem<u16>(at + 6, load<u16>(CPU_BLOCK, FOP));
-  if (opsize(u) == 8) {
+  if (wide) {
     writeMem<u64>(at + 8, load<u64>(CPU_BLOCK, FIP));
     writeMem<u64>(at + 16, load<u64>(CPU_BLOCK, FDP));
   } else {
@@ -46,31 +45,30 @@ export function FXSAVE(u: usize): void {
     writeMem<u32>(at + 16, load<u32>(CPU_BLOCK, FDP));
     writeMem<u32>(at + 20, load<u16>(CPU_BLOCK, FDS));
   }
-  writeMem<u32>(at + 24, load<u32>(CPU_BLOCK, MXCSR));
-  writeMem<u32>(at + 28, MXCSR_MASK);
   for (let i: u32 = 0; i < 8; i++) {
     writeMem<u64>(at + 32 + i * 16, load<u64>(st(i)));
     writeMem<u64>(at + 40 + i * 16, load<u16>(st(i), 8));
   }
+}
+
+export function FXSAVE(u: usize): void {
+  const at = ea(u);
+  if (!areaAligned(at) || !probeWrite(at, 512)) return;
+  storeX87(at, opsize(u) == 8);
+  writeMem<u32>(at + 24, load<u32>(CPU_BLOCK, MXCSR));
+  writeMem<u32>(at + 28, MXCSR_MASK);
   const count = xmmCount();
   for (let i: u32 = 0; i < count; i++) writeMem<v128>(at + 160 + i * 16, v128.load(CPU_BLOCK + XMM + (i << 4)));
 }
 
-export function FXRSTOR(u: usize): void {
-  const at = ea(u);
-  if (!areaAligned(at) || !probeRead(at, 512)) return;
-  const mxcsr = readMem<u32>(at + 24);
-  if (faulted) return;
-  if ((mxcsr & ~MXCSR_MASK) != 0) {
-    raiseGP(0);
-    return;
-  }
+/** The caller has probed the bytes. */
+export function loadX87(at: u64, wide: bool): void {
   setFcw(readMem<u16>(at));
   setFsw(readMem<u16>(at + 2));
   summarise();
   store<u8>(CPU_BLOCK, readMem<u8>(at + 4), FTW);
   store<u16>(CPU_BLOCK, readMem<u16>(at + 6) & 0x7ff, FOP);
-  if (opsize(u) == 8) {
+  if (wide) {
     // The chip keeps 48 bits of FIP.
     store<u64>(CPU_BLOCK, ((readMem<u64>(at + 8) as i64) << 16) >> 16, FIP);
     store<u64>(CPU_BLOCK, readMem<u64>(at + 16), FDP);
@@ -82,6 +80,18 @@ export function FXRSTOR(u: usize): void {
     store<u64>(st(i), readMem<u64>(at + 32 + i * 16));
     store<u16>(st(i), readMem<u16>(at + 40 + i * 16), 8);
   }
+}
+
+export function FXRSTOR(u: usize): void {
+  const at = ea(u);
+  if (!areaAligned(at) || !probeRead(at, 512)) return;
+  const mxcsr = readMem<u32>(at + 24);
+  if (faulted) return;
+  if ((mxcsr & ~MXCSR_MASK) != 0) {
+    raiseGP(0);
+    return;
+  }
+  loadX87(at, opsize(u) == 8);
   store<u32>(CPU_BLOCK, mxcsr, MXCSR);
   mxcsrChanged();
   const count = xmmCount();

@@ -8,7 +8,7 @@ import { buildIdt } from "../../host/ring0/cpu-entry-area";
 import { SYSCALL_MASK } from "../../host/ring0/boot";
 import { PHYS_KERNEL_TEXT, PHYS_PER_CPU, PER_CPU_CPU_TSS_RW, CEA_ENTRY_STACK_TOP, EXCEPTION_STACKS } from "../../host/ring0/layout";
 import { TSS_IO_MAP_BASE, TSS_IST1, TSS_sp0, TSS_sp1 } from "../../host/ring0/descriptors";
-import { CR0, CR4, EFER, FMASK, LSTAR, STAR } from "../../kernel/abi/state";
+import { CR0, CR4, EFER, FMASK, LSTAR, STAR, XCR0 } from "../../kernel/abi/state";
 import { ramOnlyMachine } from "./ram-only-machine";
 
 const quad = (bytes: Uint8Array, offset: number) => new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(offset, true);
@@ -81,7 +81,8 @@ test("the registers after boot are those of Linux 6.1", () => {
   assert.is(registers.getLinear(LSTAR), ring0.labels.get("entry_SYSCALL_64"));
   assert.is(registers.get(EFER), 0xd01);
   assert.is(registers.get(CR0), 0x80050033);
-  assert.is(registers.get(CR4), 0x330ea0);
+  assert.is(registers.get(CR4), 0x370ea0);
+  assert.is(registers.get(XCR0), 3);
   assert.equal(machine.phys.read(PHYS_KERNEL_TEXT, 3), new Uint8Array([0x0f, 0x01, 0xf8]));
 });
 

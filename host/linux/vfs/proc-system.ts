@@ -1,10 +1,11 @@
 // What the files of /proc outside the process directories say, one row per file.
 
+import { cpuinfoText } from "../cpuinfo";
 import type { Task } from "../task";
 import type { ProcRow } from "./procfs";
 
 export const systemFiles: readonly ProcRow[] = [
-  { name: "cpuinfo", read: (task) => task.kernel.cpuinfo() },
+  { name: "cpuinfo", read: ({ kernel }) => cpuinfoText(kernel.machine.cpu, kernel.ring0.options.pti) },
   { name: "meminfo", read: meminfoText },
   { name: "version", read: ({ kernel: { uts } }) => `${uts.sysname} version ${uts.release} (ring3@ring3) ${uts.version}\n` },
   { name: "uptime", read: (task) => `${seconds(uptime(task))} ${seconds(0)}\n` },

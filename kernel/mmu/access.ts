@@ -215,9 +215,15 @@ export function probeRead(linear: u64, bytes: u32): bool {
 function probe(linear: u64, bytes: u32, access: u32): bool {
   if (outsideSegment(tlb, linear, bytes, access == WRITE)) return false;
   const last = linear + bytes - 1;
-  if (!canonical(last) || !locate(tlb, view, linear, access)) return false;
+  if (!canonical(linear + firstPart(bytes) - 1) || !locate(tlb, view, linear, access) || !canonical(last)) return false;
   if ((last ^ linear) & PAGE_MASK) return locate(tlb, view, nextPage(linear), access) != 0;
   return true;
+}
+
+/** What the chips access first of an operand: all of an integer or vector, 8 bytes of 10, a word of an environment or state area. */
+function firstPart(bytes: u32): u32 {
+  if (bytes <= 8 || bytes == 16) return bytes;
+  return bytes == 10 ? 8 : 4;
 }
 
 /**

@@ -4,7 +4,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { R8, R9, RAX, RBX, RCX, RDI, RDX, RSI } from "../../kernel/abi/state";
+import { FCW, FSW, FTW, R8, R9, RAX, RBX, RCX, RDI, RDX, RSI, ST, XMM } from "../../kernel/abi/state";
 import { BareMachine, KERNEL_CODE, USER, USER_CODE, USER_DATA } from "./bare-machine";
 
 const PT = 0x4000;
@@ -213,6 +213,103 @@ for (const [pace, run] of PACES) {
     m.kernel([...code, ...movEax(1), NOP]);
     run(m, 4);
     assert.is(m.reg(RAX), 2n);
+  });
+}
+
+for (const [pace, run] of PACES) {
+  test(`a store of each kind over a function that has run (${pace})`, async () => {
+    const m = await BareMachine.create();
+    const other = USER_CODE + 0x1000;
+    // 8 bytes: mov $7, %eax; ret; nop; nop
+    const fresh = 0x9090_c300_0000_07b8n;
+    const kinds: [string, number[]][] = [
+      ["mov", [0x48, 0x89, 0x16]], ["movnti", [0x48, 0x0f, 0xc3, 0x16]], ["xchg", [0x48, 0x87, 0x16]], ["cmpxchg", [0x48, 0x0f, 0xb1, 0x16]], ["movups", [0x0f, 0x11, 0x06]], ["movaps", [0x0f, 0x29, 0x06]],
+      ["movlps", [0x0f, 0x13, 0x06]], ["movq mmx", [0x0f, 0x7f, 0x06]], ["fistpll", [0xdf, 0x3e]], ["cmpxchg8b", [0x0f, 0xc7, 0x0e]], ["movsq", [0x48, 0xa5]], ["stosq", [0x48, 0xab]], ["push", [0x48, 0x8d, 0x66, 8, 0x52, 0x48, 0x89, 0xec]],
+      ["pop", [0x52, 0x8f, 0x06]], ["maskmovdqu", [0x66, 0x0f, 0xf7, 0xc1]], ["maskmovq", [0x0f, 0xf7, 0xc1]],
+    ];
+    for (const [name, store] of kinds) {
+      m.write(other, [...movEax(1), 0xc3, NOP, NOP]);
+      m.phys.setU64(USER_DATA, fresh);
+      const old = m.phys.getU64(other);
+      // call other; mov %eax, %r8d; lea other, %rsi and %rdi; registers; store; call other
+      const code = [0xe8, ...le(0x1000 - 5, 4), 0x41, 0x89, 0xc0, 0x48, 0xc7, 0xc6, ...le(name === "movsq" ? USER_DATA : other, 4), 0x48, 0xc7, 0xc7, ...le(other, 4)];
+      code.push(0x48, 0x8b, 0x14, 0x25, ...le(USER_DATA, 4), 0x48, 0x89, 0xe5, 0x48, 0xb8, ...Array.from({ length: 8 }, (_, i) => Number((old >> BigInt(8 * i)) & 255n)));
+      if (name === "stosq") code.push(0x48, 0x89, 0xd0);
+      if (name === "cmpxchg8b") code.push(0x48, 0x89, 0xd3, 0x48, 0x89, 0xd1, 0x48, 0xc1, 0xe9, 32, 0x48, 0x89, 0xc2, 0x48, 0xc1, 0xea, 32); // ecx:ebx = fresh, edx:eax = old
+      code.push(...store, 0xe8);
+      code.push(...le(0x1000 - code.length - 4, 4), NOP);
+      m.user(code);
+      const { u8, u16 } = m.machine.registers;
+      const bytes = Array.from({ length: 8 }, (_, i) => Number((fresh >> BigInt(8 * i)) & 255n));
+      u8.set([...bytes, ...bytes], XMM);
+      u8.fill(0xff, XMM + 16, XMM + 32); // the mask
+      u16[FCW / 2] = 0x37f;
+      u16[FSW / 2] = 0;
+      u8[FTW] = 3;
+      u8.fill(0xff, ST + 16, ST + 26);
+      // As MM0 the bytes; as ST(0), for FISTP, minus that integer's distance to 2^64.
+      if (name === "fistpll") {
+        const magnitude = (1n << 64n) - fresh;
+        const shift = 64 - magnitude.toString(2).length;
+        const significand = magnitude << BigInt(shift);
+        u8.set([...Array.from({ length: 8 }, (_, i) => Number((significand >> BigInt(8 * i)) & 255n)), (0x3fff + 63 - shift) & 255, 0x80 | ((0x3fff + 63 - shift) >> 8)], ST);
+      } else u8.set([...bytes, 0xff, 0xff], ST);
+      run(m, 40);
+      assert.is(m.reg(R8), 1n, name);
+      assert.is(m.phys.getU64(other), fresh, name);
+      assert.is(m.reg(RAX), 7n, name);
+    }
+  });
+
+  test(`a page decoded in 64-bit and in compatibility mode is dropped for both (${pace})`, async () => {
+    const m = await BareMachine.create();
+    const other = USER_CODE + 0x1000;
+    m.write(other, [...movEax(1), 0xc3]);
+    const call = [0xe8, ...le(0x1000 - 5, 4)];
+    const goes = (bits: 64 | 32) => {
+      m.user([...call, NOP], bits);
+      run(m, 3);
+      return m.reg(RAX);
+    };
+    assert.equal([goes(64), goes(32), goes(64)], [1n, 1n, 1n]);
+    m.user([...movbTo(other + 1, 2), NOP]);
+    run(m, 1);
+    assert.equal([goes(32), goes(64)], [2n, 2n]);
+    m.user([0xc6, 0x05, ...le(other + 1, 4), 3], 32);
+    run(m, 1);
+    assert.equal([goes(64), goes(32)], [3n, 3n]);
+  });
+
+  test(`a page that takes turns at being writable and executable runs what was written last (${pace})`, async () => {
+    const m = await BareMachine.create();
+    const other = USER_CODE + 0x1000;
+    const pte = PT + 8 * (other >> 12);
+    const NX = 1n << 63n;
+    m.write(other, [...movEax(1), 0xc3]);
+    for (let value = 2; value < 6; value++) {
+      m.phys.setU64(pte, BigInt(other | 5));
+      m.machine.flushTlb();
+      m.user([0xe8, ...le(0x1000 - 5, 4), NOP]);
+      run(m, 3);
+      assert.is(m.reg(RAX), BigInt(value - 1));
+      m.user(movbTo(other + 1, value));
+      run(m, 2);
+      assert.is(m.haltedIn, 14);
+      m.phys.setU64(pte, BigInt(other | 7) | NX);
+      m.machine.flushTlb();
+      m.user([...movbTo(other + 1, value), 0xe8, ...le(0x1000 - 13, 4)]);
+      run(m, 4);
+      assert.equal([m.haltedIn, m.frame(true).error], [14, 0x15n]);
+    }
+  });
+
+  test(`a store through a segment with a base and a limit (${pace})`, async () => {
+    const m = await BareMachine.create();
+    // movb $7, %gs:1; mov $1, %eax, with GS at the mov
+    m.user([0x65, 0xc6, 0x05, 1, 0, 0, 0, 7, ...movEax(1), NOP], 32);
+    m.segment(5, 0x23, 0x4f3, USER_CODE + 8, 0xff);
+    run(m, 3);
+    assert.is(m.reg(RAX), 7n);
   });
 }
 

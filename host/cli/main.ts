@@ -62,6 +62,7 @@ async function main(): Promise<number> {
       return error.exitStatus;
     }
     writeLine(`ring3: ${describeBug(error)}`);
+    if (error instanceof Error && "report" in error) for (const line of error.report as readonly string[]) writeLine(`  ${line}`);
     if (process.env.RING3_DEBUG && error instanceof Error) writeLine(String(error.stack));
     return EXIT_BUG;
   }

@@ -3,9 +3,10 @@
 
 import { EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN } from "../../kernel/abi/exit-reasons";
 import { RETIRED, RIP } from "../../kernel/abi/state";
-import { VECTOR_TIMER } from "../../kernel/abi/vectors";
+import { VECTOR_MC, VECTOR_NMI, VECTOR_TIMER } from "../../kernel/abi/vectors";
 import type { Machine } from "../machine/machine";
 import type { Ring0Hooks, Suspend } from "../ring0/hypercall";
+import { kernelFault } from "../ring0/kernel-fault";
 import { hexLinear } from "../ring0/layout";
 import { PT_IP, PT_ORIG_AX, type PtRegs } from "../ring0/pt-regs";
 import { DISPATCH_SUSPENDED, Ring0 } from "../ring0/ring0";
@@ -253,7 +254,19 @@ export class Kernel implements Ring0Hooks {
   exception(regs: PtRegs, vector: number, errorCode: number): void | Suspend {
     // Dear enough as it is to look at the clock on the way: the first pages of a program come slowly.
     this.clock.tick();
-    if (!regs.userMode) throw this.bug(`exception ${vector} (error code 0x${errorCode.toString(16)}) in the entry code`, regs);
+    if (vector === VECTOR_NMI || vector === VECTOR_MC) {
+      // No device raises either, and no model of the CPU has machine-check registers to say why (Linux unknown_nmi_error,
+      // unexpected_machine_check).
+      this.noticeOnce(vector === VECTOR_NMI ? "an NMI for no known reason: ignored" : "a machine check without a reason: ignored");
+      return;
+    }
+    if (!regs.userMode) {
+      const owner = (slot: number): string => {
+        const task = [...this.tasks.values()].find(({ stack }) => stack.slot === slot);
+        return task === undefined ? "no task" : `task ${task.pid} (${task.comm})`;
+      };
+      throw kernelFault(this.ring0, regs, vector, errorCode, owner, `last system call ${this.lastCall?.name ?? "none"}`);
+    }
     return doException(this, this.current!, regs, vector, errorCode);
   }
 

@@ -7,11 +7,12 @@ import type { Registers } from "../machine/registers";
 import { LARGE_PAGE_SIZE, type PageTables } from "./page-tables";
 import { mapUserHalfKernelRanges, pml4Pages } from "./pti";
 import { buildCpuEntryArea, IDT_LIMIT } from "./cpu-entry-area";
+import { buildEspfixArea } from "./espfix";
 import { SYSENTER_STACK } from "./entry-compat.asm";
 import type { EntryText } from "./entry-symbols";
 import {
-  CEA_GDT, CEA_IDT, CEA_TSS, CPU_ENTRY_AREA, DIRECT_MAP, IRQ_STACK_TOP, KERNEL_STACK_SIZE, KERNEL_TEXT, KERNEL_TEXT_SIZE,
-  PER_CPU_AREA, PER_CPU_HARDIRQ_STACK_PTR, PHYS_FIRST_FREE, PHYS_KERNEL_TEXT, PHYS_PER_CPU, VMALLOC_START,
+  CEA_GDT, CEA_IDT, CEA_TSS, CPU_ENTRY_AREA, DIRECT_MAP, ESPFIX_BASE, IRQ_STACK_TOP, KERNEL_STACK_SIZE, KERNEL_TEXT, KERNEL_TEXT_SIZE,
+  PER_CPU_AREA, PER_CPU_ESPFIX_STACK, PER_CPU_ESPFIX_WADDR, PER_CPU_HARDIRQ_STACK_PTR, PHYS_FIRST_FREE, PHYS_KERNEL_TEXT, PHYS_PER_CPU, VMALLOC_START,
 } from "./layout";
 import { GDT_LIMIT, STAR_HIGH, TSS_LIMIT, TSS_SELECTOR, __KERNEL_CS, __KERNEL_DS } from "./segments";
 import {
@@ -36,8 +37,11 @@ export const MINIMUM_RAM = 4 * 1024 * 1024;
 export const SYSCALL_MASK =
   FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_TF | FLAG_IF | FLAG_DF | FLAG_OF | FLAG_IOPL | FLAG_NT | FLAG_RF | FLAG_AC | FLAG_ID;
 
+/** What the kernel uses of the processor, and defends itself with. */
 export interface Ring0Options {
+  /** Page-table isolation. */
   pti: boolean;
+  /** CR4.PCIDE. */
   pcid: boolean;
   /** What the CPU offers; default a current model's. */
   features?: ReadonlySet<FeatureName>;
@@ -77,6 +81,8 @@ export function buildKernelMemory(phys: PhysMemory, tables: PageTables, text: En
   }
   buildCpuEntryArea(tables, root, text.labels);
   putLinear(phys, PHYS_PER_CPU + PER_CPU_HARDIRQ_STACK_PTR, IRQ_STACK_TOP);
+  putLinear(phys, PHYS_PER_CPU + PER_CPU_ESPFIX_STACK, ESPFIX_BASE);
+  putLinear(phys, PHYS_PER_CPU + PER_CPU_ESPFIX_WADDR, buildEspfixArea(tables, root));
   // Every address space copies the kernel half's PML4 entries, so those that get pages later must exist now.
   for (const region of [DIRECT_MAP, VMALLOC_START, CPU_ENTRY_AREA, KERNEL_TEXT]) tables.makePdptTable(root, region);
   if (tables.pti) mapUserHalfKernelRanges(tables, root, textPages);

@@ -189,9 +189,23 @@ ${label}_wrcr3:
     movq    ${save}, %cr3`;
 }
 
-/** Clears AC, which user code may have set, before the kernel touches memory under SMAP. */
+/**
+ * Back to the GS base that paranoid_entry left in RBX: it itself with FSGSBASE, else 0 if the user's was live. Goes on behind, at
+ * `done`, which must be the next label.
+ */
+export function RESTORE_GS(o: EntryOptions, done: string): string {
+  return o.fsgsbase
+    ? `
+    wrgsbase %rbx`
+    : `
+    testl   %ebx, %ebx
+    jnz     ${done}
+    swapgs`;
+}
+
+/** Clears AC, which user code may have set, before the kernel touches memory under SMAP. Three bytes also without (Linux ALTERNATIVE). */
 export function ASM_CLAC(o: EntryOptions): string {
-  return o.smap ? "\n    clac" : "";
+  return o.smap ? "\n    clac" : "\n    .byte   0x0f, 0x1f, 0x00            # nop of three bytes, where SMAP has CLAC";
 }
 
 /** VMCALL (0F 01 C1), which the assembler does not know. Clobbers RAX; the host leaves all other registers as they are. */

@@ -20,6 +20,8 @@ import type { Ring0 } from "./ring0";
 const VMCALL = [0x0f, 0x01, 0xc1];
 const SWAPGS = [0x0f, 0x01, 0xf8];
 const CLAC = [0x0f, 0x01, 0xca];
+/** In its place without SMAP. */
+const NOP = [0x0f, 0x1f, 0x00];
 
 /** Why the CPU left user mode. `start` is the way into a program that has not run yet. */
 export type CrossingCause = { kind: "syscall" | "syscall32"; number: number } | { kind: "exception" | "interrupt"; vector: number } | { kind: "start" };
@@ -47,7 +49,7 @@ interface Probe {
   kind: "enter" | "leave";
   /** Instructions at ring 0 before the probe ("enter"), or to come behind it ("leave"). */
   beside: number;
-  emulate: "SWAPGS" | "CLAC";
+  emulate: "SWAPGS" | "CLAC" | "NOP";
 }
 
 export class CrossingMeter {
@@ -87,14 +89,17 @@ export class CrossingMeter {
   }
 
   #placeProbes(): void {
-    const { labels } = this.#ring0;
+    const { labels, options } = this.#ring0;
+    const smap = options.features?.has("SMAP") ?? true;
+    const clac = smap ? CLAC : NOP;
+    const emulate = smap ? "CLAC" : "NOP";
     for (const [label, address] of labels) {
       // An interrupt's stub has pushed its vector and jumped before.
-      if (label.startsWith("asm_exc_") && !label.endsWith("_from_usermode")) this.#probe(address, CLAC, { kind: "enter", beside: 0, emulate: "CLAC" });
-      if (label === "asm_common_interrupt") this.#probe(address, CLAC, { kind: "enter", beside: 2, emulate: "CLAC" });
+      if (label.startsWith("asm_exc_") && !label.endsWith("_from_usermode")) this.#probe(address, clac, { kind: "enter", beside: 0, emulate });
+      if (label === "asm_common_interrupt") this.#probe(address, clac, { kind: "enter", beside: 2, emulate });
     }
     this.#probe(labels.get("entry_SYSCALL_64")!, SWAPGS, { kind: "enter", beside: 0, emulate: "SWAPGS" });
-    this.#probe(labels.get("entry_INT80_compat")!, CLAC, { kind: "enter", beside: 0, emulate: "CLAC" });
+    this.#probe(labels.get("entry_INT80_compat")!, clac, { kind: "enter", beside: 0, emulate });
     for (const door of ["entry_SYSENTER_compat", "entry_SYSCALL_compat"]) {
       this.#probe(labels.get(door)!, SWAPGS, { kind: "enter", beside: 0, emulate: "SWAPGS" });
     }
@@ -102,8 +107,10 @@ export class CrossingMeter {
     for (const exit of ["entry_SYSRETQ_unsafe_stack", "entry_SYSRETL_compat_unsafe_stack"]) {
       this.#probe(labels.get(exit)!, SWAPGS, { kind: "leave", beside: 1, emulate: "SWAPGS" });
     }
+    // Behind the first of these, and a switch of stacks, follows the second where the stack has 16 bits.
     const iret = this.#find(SWAPGS, labels.get("swapgs_restore_regs_and_return_to_usermode")!, labels.get("restore_regs_and_return_to_kernel")!);
-    this.#probe(iret, SWAPGS, { kind: "leave", beside: 2, emulate: "SWAPGS" });
+    this.#probe(iret, SWAPGS, { kind: "leave", beside: 4, emulate: "SWAPGS" });
+    this.#probe(labels.get("native_irq_return_ldt_swapgs")!, SWAPGS, { kind: "leave", beside: 5, emulate: "SWAPGS" });
   }
 
   #probe(address: number, expected: readonly number[], probe: Probe): void {
@@ -145,6 +152,7 @@ export class CrossingMeter {
   }
 
   #emulate(probe: Probe): void {
+    if (probe.emulate === "NOP") return;
     const { registers } = this.#machine;
     if (probe.emulate === "CLAC") {
       registers.setHalves(RFLAGS, registers.lo(RFLAGS) & ~FLAG_AC, registers.hi(RFLAGS));

@@ -1,6 +1,7 @@
 // entry_SYSCALL_64, both halves, and the two ways back to CPL 3 that every entry shares.
 // Entered from SYSCALL at CPL 3 (MSR_LSTAR). Leaves to host/linux by VMCALL, comes back behind it, returns by SYSRET or IRETQ.
 
+import { PER_CPU_ESPFIX_STACK, PER_CPU_ESPFIX_WADDR } from "./layout";
 import { __USER_CS, __USER_DS } from "./segments";
 import { FLAG_RF, FLAG_TF } from "../../kernel/abi/bits";
 import { HYPERCALL_DO_SYSCALL_64, HYPERCALL_EXIT_TO_USER_MODE } from "./hypercall";
@@ -11,6 +12,8 @@ import {
 import { PT_CS, PT_CX, PT_DI, PT_FLAGS, PT_IP, PT_R11, PT_SP, PT_SS } from "./pt-regs";
 
 const ENOSYS = 38;
+const ESPFIX_STACK = `%gs:${hex(PER_CPU_ESPFIX_STACK)}`;
+const ESPFIX_WADDR = `%gs:${hex(PER_CPU_ESPFIX_WADDR)}`;
 /** Bits of an address above the 47 of a user one, and the shift that makes it canonical. */
 const CANONICAL_SHIFT = 64 - 48;
 
@@ -86,14 +89,43 @@ swapgs_restore_regs_and_return_to_usermode:${POP_REGS({ popRdi: false })}
     pushq   (%rdi)                      # user RDI${SWITCH_TO_USER_CR3_STACK(o, "%rdi", "iret_cr3")}
     popq    %rdi
     swapgs
-    jmp     native_irq_return_iret
+    jmp     native_iret
 
 # Back into interrupted kernel code: no switch of any kind.
 restore_regs_and_return_to_kernel:${POP_REGS()}
     addq    $8, %rsp                    # orig_ax
+native_iret:
+    testb   $4, 32(%rsp)                # SS in the LDT: it may be a 16-bit stack
+    jnz     native_irq_return_ldt
 # Faults here, on a frame the user made (non-canonical RIP, bad CS or SS), come in at CPL 0; error_entry knows this label.
 native_irq_return_iret:
     iretq
+
+# IRETQ to a 16-bit stack leaves bits 31:16 of ESP as they are, so it must run on a stack that has the user's there (espfix.ts).
+# User CR3, user GS, on the entry stack with the frame on top; all other registers are the user's.
+native_irq_return_ldt:
+    pushq   %rdi
+    swapgs${SWITCH_TO_KERNEL_CR3(o, "%rdi")}
+    movq    ${ESPFIX_WADDR}, %rdi
+    movq    %rax, (%rdi)                # user RAX
+    movq    8(%rsp), %rax               # RIP
+    movq    %rax, 8(%rdi)
+    movq    16(%rsp), %rax              # CS
+    movq    %rax, 16(%rdi)
+    movq    24(%rsp), %rax              # RFLAGS
+    movq    %rax, 24(%rdi)
+    movq    40(%rsp), %rax              # SS
+    movq    %rax, 40(%rdi)
+    movq    32(%rsp), %rax              # RSP
+    movq    %rax, 32(%rdi)
+    andl    $0xffff0000, %eax
+    orq     ${ESPFIX_STACK}, %rax             # the alias whose bits 31:16 are those of the user's RSP${SWITCH_TO_USER_CR3_STACK(o, "%rdi", "espfix_cr3")}
+native_irq_return_ldt_swapgs:
+    swapgs
+    popq    %rdi
+    movq    %rax, %rsp
+    popq    %rax
+    jmp     native_irq_return_iret
 `;
 }
 

@@ -19,7 +19,13 @@ export function entryText(options: EntrySwitches): EntryText {
   const image = ENTRY_IMAGES[name];
   if (image === undefined) throw new Error(`build/entry-images.ts has no variant ${name}`);
   const bytes = Uint8Array.from(atob(image.bytes), (character) => character.charCodeAt(0));
-  return entryTextOf({ base: image.base, bytes, symbols: image.symbols });
+  return entryTextOf({ base: image.base, bytes, symbols: symbolsIn(image.symbols) });
+}
+
+/** `label offset label offset ...`, as the build has written them: text is cheap to load, and only one variant is ever read. */
+function symbolsIn(text: string): [string, number][] {
+  const words = text.split(" ");
+  return Array.from({ length: words.length / 2 }, (_, i) => [words[2 * i]!, Number(words[2 * i + 1])]);
 }
 
 /** The same for a text assembled just now. @param symbols offsets from `base`, ascending */

@@ -4,6 +4,7 @@ import { entry64 } from "./entry-64.asm";
 import { entryCompat } from "./entry-compat.asm";
 import { idtentries } from "./idtentry.asm";
 import { KERNEL_TEXT } from "./layout";
+import { nmi } from "./nmi.asm";
 import type { EntryOptions } from "./calling.asm";
 
 export interface EntryVariant {
@@ -26,7 +27,7 @@ export function variantName({ pti, pcid, smap = true, fsgsbase = true }: EntrySw
 
 /** The AT&T text of all files, in the order in which they stand in memory. */
 export function entryTextFor(o: EntryOptions): string {
-  return entry64(o) + idtentries(o) + entryCompat(o);
+  return entry64(o) + idtentries(o) + nmi(o) + entryCompat(o);
 }
 
 /** Every variant that boot can ask for. */

@@ -5,7 +5,7 @@ import { PER_CPU_AREA, PER_CPU_HARDIRQ_STACK_PTR, hexLinear } from "./layout";
 import { PT_CS, PT_IP, PT_ORIG_AX, PT_REGS_SIZE, PT_SP } from "./pt-regs";
 import { HYPERCALL_EXCEPTION, HYPERCALL_EXIT_TO_USER_MODE, HYPERCALL_INTERRUPT } from "./hypercall";
 import {
-  ASM_CLAC, HYPERCALL, PER_CPU_TSS_sp1, PUSH_AND_CLEAR_REGS, RESTORE_CR3, SAVE_AND_SWITCH_TO_KERNEL_CR3,
+  ASM_CLAC, HYPERCALL, PER_CPU_TSS_sp1, PUSH_AND_CLEAR_REGS, RESTORE_CR3, RESTORE_GS, SAVE_AND_SWITCH_TO_KERNEL_CR3,
   SWITCH_TO_KERNEL_CR3, type EntryOptions,
 } from "./calling.asm";
 import { MSR_GS_BASE } from "../../kernel/abi/msr";
@@ -28,9 +28,10 @@ export interface VectorRow {
    * idtentry   comes with GS and CR3 to match its CPL: a look at CS is enough
    * paranoid   can come between a SWAPGS and the CR3 switch beside it: from CPL 0 both must be looked at
    * interrupt  handled on the IRQ stack
+   * nmi        paranoid, and may nest: nmi.asm.ts has its stub
    * syscall    a system call: entry-compat.asm.ts has its stub
    */
-  entry: "idtentry" | "paranoid" | "interrupt" | "syscall";
+  entry: "idtentry" | "paranoid" | "interrupt" | "nmi" | "syscall";
 }
 
 const exception = (vector: number, name: string, more: Partial<VectorRow> = {}): VectorRow => ({
@@ -45,7 +46,7 @@ const IA32_SYSCALL_VECTOR = 0x80;
 export const VECTORS: readonly VectorRow[] = [
   exception(VECTOR_DE, "divide_error"),
   exception(VECTOR_DB, "debug", { ist: 3, entry: "paranoid" }),
-  exception(VECTOR_NMI, "nmi", { ist: 2, entry: "paranoid" }),
+  exception(VECTOR_NMI, "nmi", { ist: 2, entry: "nmi" }),
   exception(VECTOR_BP, "int3", { dpl: 3 }),
   exception(VECTOR_OF, "overflow", { dpl: 3 }),
   exception(VECTOR_BR, "bounds"),
@@ -84,7 +85,7 @@ export function idtentries(o: EntryOptions): string {
 }
 
 function stub(o: EntryOptions, row: VectorRow): string {
-  if (row.entry === "syscall") return "";
+  if (row.entry === "syscall" || row.entry === "nmi") return "";
   if (row.entry === "interrupt") return interruptStub(row);
   return row.entry === "paranoid" ? paranoidStub(o, row) : idtentryStub(o, row);
 }
@@ -123,7 +124,6 @@ function exceptionCall(row: VectorRow): string {
 
 // These can hit entry_SYSCALL_64 before its SWAPGS or CR3 switch, and the exit path after them, so each has a stack of its own.
 // Out of user mode there is nothing to doubt, and the IST stack is left at once: then the handler may sleep or switch tasks.
-// A second NMI cannot come in before the IRETQ of the first, since no exception returns inside the handler.
 function paranoidStub(o: EntryOptions, row: VectorRow): string {
   const label = row.label;
   const fromUser = row.vector === VECTOR_DF ? "" : `
@@ -227,20 +227,13 @@ function paranoidEntry(o: EntryOptions): string {
     swapgs
 paranoid_entry_done:
     ret`;
-  const restoreGs = o.fsgsbase
-    ? `
-    wrgsbase %rbx
-    jmp     restore_regs_and_return_to_kernel`
-    : `
-    testl   %ebx, %ebx
-    jnz     restore_regs_and_return_to_kernel
-    swapgs
-    jmp     restore_regs_and_return_to_kernel`;
   return `
 # As error_entry, for entries out of kernel mode that may have either GS and either CR3. Leaves the CR3 it found in R14 and the GS
 # base in RBX (or, without FSGSBASE, whether it was the kernel's) for paranoid_exit.
 paranoid_entry:${PUSH_AND_CLEAR_REGS({ saveRet: true })}${SAVE_AND_SWITCH_TO_KERNEL_CR3(o, "%rax", "%r14", "paranoid_entry_cr3")}${saveGs}
 
-paranoid_exit:${RESTORE_CR3(o, "%rax", "%r14", "paranoid_exit_cr3")}${restoreGs}
+paranoid_exit:${RESTORE_CR3(o, "%rax", "%r14", "paranoid_exit_cr3")}${RESTORE_GS(o, "paranoid_exit_done")}
+paranoid_exit_done:
+    jmp     restore_regs_and_return_to_kernel
 `;
 }

@@ -5,6 +5,7 @@
 //   ffff888000000000 - ffffc87fffffffff   direct map of all physical memory, in 2 MiB pages
 //   ffffc90000000000 - ffffe8ffffffffff   vmalloc: kernel stacks and the IRQ stack, each above a guard page
 //   fffffe0000000000 - fffffe7fffffffff   cpu_entry_area
+//   ffffff0000000000 - ffffff00ffffffff   espfix: a page 65,536 times
 //   ffffffff81000000 - ...                kernel text; of it we have the entry text
 //
 // A kernel address is the *signed* number that its 64 bits mean in two's complement. Canonical addresses lie within
@@ -32,6 +33,8 @@ export const TASK_SIZE = linear(0x7fff, 0xfffff000);
 export const DIRECT_MAP = linear(0xffff8880, 0);
 export const VMALLOC_START = linear(0xffffc900, 0);
 export const VMALLOC_END = linear(0xffffe900, 0);
+export const ESPFIX_BASE = linear(0xffffff00, 0);
+export const ESPFIX_END = linear(0xffffff01, 0);
 export const KERNEL_TEXT = linear(0xffffffff, 0x81000000);
 /** The entry text may grow to this many bytes. */
 export const KERNEL_TEXT_SIZE = 4 * PAGE_SIZE;
@@ -59,6 +62,9 @@ export const PER_CPU_USER_PCID_FLUSH_MASK = 0x10;
 export const PER_CPU_HARDIRQ_STACK_PTR = 0x18;
 /** AddressSpace.sysenterReturn of the current address space. */
 export const PER_CPU_SYSENTER_RETURN = 0x20;
+/** The espfix stack, and where it can be written. */
+export const PER_CPU_ESPFIX_STACK = 0x28;
+export const PER_CPU_ESPFIX_WADDR = 0x30;
 export const PER_CPU_CPU_TSS_RW = 0x1000;
 export const CPU_TSS_RW = PER_CPU_AREA + PER_CPU_CPU_TSS_RW;
 
@@ -121,10 +127,17 @@ export function kernelStackTop(slot: number): number {
   return VMALLOC_START + (slot + 1) * KERNEL_STACK_STRIDE;
 }
 
+/** Slot of the stack, or of the guard pages below one, that `rsp` points into; a top is part of the stack below it. */
+export function stackSlotOf(rsp: number): number | undefined {
+  if (rsp <= VMALLOC_START || rsp > VMALLOC_START + KERNEL_STACK_SLOTS * KERNEL_STACK_STRIDE) return undefined;
+  return Math.ceil((rsp - VMALLOC_START) / KERNEL_STACK_STRIDE) - 1;
+}
+
 /** Name of the stack that `rsp` points into; a top counts as part of the stack below it, since a push goes there. */
 export function describeStack(rsp: number): string {
   if (rsp >= 0) return "user stack";
   if (rsp > CEA_ENTRY_STACK && rsp <= CEA_ENTRY_STACK_TOP) return "entry stack";
+  if (rsp >= ESPFIX_BASE && rsp < ESPFIX_END) return "espfix stack";
   for (const stack of EXCEPTION_STACKS) {
     if (rsp > stack.bottom && rsp <= stack.top) return `IST ${stack.name}`;
   }

@@ -46,6 +46,8 @@ export interface PageRange {
   writable: boolean;
   executable: boolean;
   global: boolean;
+  /** How often the kernel has it, at equal distances from here on, if more than once: the espfix stack. */
+  aliases?: number;
 }
 
 /** More invalidations than this are one flush (Linux tlb_single_page_flush_ceiling). */
@@ -223,6 +225,8 @@ export class PageTables {
   #collect(found: PageRange[], table: number, level: number, base: number, rights: number, nx: boolean): void {
     const words = this.phys.u32;
     const span = LEVEL_SPAN[level]!;
+    let table0 = 0;
+    let unit: { range: PageRange; aliases: number }[] = [];
     for (let index = 0; index < 512; index++) {
       const lo = words[(table >>> 2) + index * 2]!;
       if ((lo & PTE_P) === 0) continue;
@@ -231,7 +235,15 @@ export class PageTables {
       const noExecute = nx || (words[(table >>> 2) + index * 2 + 1]! & PTE_NX_HIGH) !== 0;
       const frame = (lo & FRAME_MASK) >>> 0;
       if (level > 1 && (lo & PTE_PS) === 0) {
+        if (linear < 0 && lo === table0) {
+          // The same table again: all that it maps is there once more.
+          for (const { range, aliases } of unit) range.aliases = (range.aliases ?? 1) + aliases;
+          continue;
+        }
+        const before = found.length;
         this.#collect(found, frame, level - 1, linear, rights & lo, noExecute);
+        table0 = lo;
+        unit = found.slice(before).map((range) => ({ range, aliases: range.aliases ?? 1 }));
         continue;
       }
       add(found, {
@@ -249,7 +261,9 @@ function add(found: PageRange[], page: PageRange): void {
   const joins =
     last !== undefined && last.end === page.start && last.pa + (last.end - last.start) === page.pa && last.pageSize === page.pageSize &&
     last.user === page.user && last.writable === page.writable && last.executable === page.executable && last.global === page.global;
+  const alias = last !== undefined && page.start < 0 && last.pa === page.pa && last.end - last.start === page.pageSize && last.end < page.start;
   if (joins) last.end = page.end;
+  else if (alias) last.aliases = (last.aliases ?? 1) + 1;
   else found.push(page);
 }
 

@@ -13,7 +13,7 @@
 import { NO_FRAME, PAGE_SIZE, type PhysMemory } from "../machine/phys-memory";
 import { PML4_KERNEL_HALF, PTI_USER_PML4_OFFSET, type PageTables } from "./page-tables";
 import {
-  CPU_ENTRY_AREA, CPU_ENTRY_AREA_END, CPU_TSS_RW, KERNEL_TEXT, KERNEL_TEXT_SIZE, PHYS_KERNEL_TEXT, PHYS_PER_CPU, PER_CPU_CPU_TSS_RW,
+  CPU_ENTRY_AREA, CPU_ENTRY_AREA_END, CPU_TSS_RW, ESPFIX_BASE, ESPFIX_END, KERNEL_TEXT, KERNEL_TEXT_SIZE, PHYS_KERNEL_TEXT, PHYS_PER_CPU, PER_CPU_CPU_TSS_RW,
 } from "./layout";
 import { PTE_G, PTE_P, PTE_RW } from "../../kernel/abi/bits";
 
@@ -24,6 +24,7 @@ import { PTE_G, PTE_P, PTE_RW } from "../../kernel/abi/bits";
 export const USER_HALF_KERNEL_RANGES: readonly { name: string; start: number; end: number }[] = [
   { name: "per-CPU page of cpu_tss_rw", start: CPU_TSS_RW, end: CPU_TSS_RW + PAGE_SIZE },
   { name: "cpu_entry_area", start: CPU_ENTRY_AREA, end: CPU_ENTRY_AREA_END },
+  { name: "espfix stack", start: ESPFIX_BASE, end: ESPFIX_END },
   { name: "entry text", start: KERNEL_TEXT, end: KERNEL_TEXT + KERNEL_TEXT_SIZE },
 ];
 
@@ -33,12 +34,13 @@ export function pml4Pages(pti: boolean): number {
 }
 
 /**
- * Fills the user PML4 of the boot pair with the closed list. cpu_entry_area is there for both halves and shares its tables; the two
- * others are single pages out of regions that must stay hidden, and get tables of their own.
+ * Fills the user PML4 of the boot pair with the closed list. cpu_entry_area and the espfix area are there for both halves and share
+ * their tables; the two others are single pages out of regions that must stay hidden, and get tables of their own.
  */
 export function mapUserHalfKernelRanges(tables: PageTables, kernelRoot: number, textPages: number): void {
   const userRoot = kernelRoot + PTI_USER_PML4_OFFSET;
   sharePml4Entry(tables.phys, kernelRoot, userRoot, CPU_ENTRY_AREA);
+  sharePml4Entry(tables.phys, kernelRoot, userRoot, ESPFIX_BASE);
   tables.mapKernel(userRoot, CPU_TSS_RW, PHYS_PER_CPU + PER_CPU_CPU_TSS_RW, PTE_P | PTE_RW | PTE_G, false);
   for (let page = 0; page < textPages; page++) {
     const offset = page * PAGE_SIZE;

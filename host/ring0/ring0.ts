@@ -8,6 +8,7 @@ import type { Registers } from "../machine/registers";
 import { AddressSpace, NO_ASID } from "./address-space";
 import { buildKernelMemory, loadControlState, putLinear, type Ring0Options } from "./boot";
 import { entryText, type EntryText } from "./entry-symbols";
+import { fixEspfixDoubleFault } from "./espfix";
 import { KernelStack } from "./kernel-stack";
 import { KERNEL_STACK_SLOTS, PER_CPU_CPU_TSS_RW, PER_CPU_SYSENTER_RETURN, PER_CPU_USER_PCID_FLUSH_MASK, PHYS_PER_CPU, hexLinear } from "./layout";
 import { PageTables, PTE_FRAME_MASK } from "./page-tables";
@@ -19,9 +20,9 @@ import {
   HYPERCALL_INTERRUPT, SUSPEND, type Ring0Hooks, type Suspend,
 } from "./hypercall";
 import { EXIT_BUDGET, EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
-import { VECTOR_DB } from "../../kernel/abi/vectors";
+import { VECTOR_DB, VECTOR_DF } from "../../kernel/abi/vectors";
 import { CR3, CR4, DR6, FS_BASE, KERNEL_GS_BASE, RAX, RDI, RDX, RETIRED, RIP, RSI } from "../../kernel/abi/state";
-import { CR4_TSD, FLAG_FIXED, FLAG_IF } from "../../kernel/abi/bits";
+import { CR4_TSD, FLAG_FIXED, FLAG_IF, FLAG_RF } from "../../kernel/abi/bits";
 
 /** dispatch() came back because a hook answered SUSPEND. Beside the reasons of kernel/abi/exit-reasons.ts. */
 export const DISPATCH_SUSPENDED = 100;
@@ -32,6 +33,8 @@ const TLB_NR_DYN_ASIDS = 6;
 /** DR6: single step, and all that can raise a #DB (SDM Vol. 3B 17.2.3). */
 const DR6_BS = 0x4000;
 const DR6_CAUSES = 0xe00f;
+const DR6_BREAKPOINTS = 0xf;
+const DR6_NONE = 0xffff0ff0;
 
 /** What Ring0 needs of a machine; tests give it one without a CPU. */
 export type Ring0Machine = Pick<Machine, "registers" | "phys" | "run" | "flushTlb" | "invlpg">;
@@ -265,7 +268,7 @@ export class Ring0 {
       case HYPERCALL_DO_FAST_SYSCALL_32:
         return hooks.syscall32(regs, "fast");
       case HYPERCALL_EXCEPTION:
-        if (!regs.userMode && words[RDX >>> 2] === VECTOR_DB && this.#sysenterSingleStep(regs)) return;
+        if (!regs.userMode && this.#kernelException(regs, words[RDX >>> 2]!)) return;
         return hooks.exception(regs, words[RDX >>> 2]!, words[RSI >>> 2]!);
       case HYPERCALL_INTERRUPT:
         return hooks.interrupt(regs, words[RDX >>> 2]!);
@@ -275,16 +278,27 @@ export class Ring0 {
     throw new Error(`unknown hypercall ${words[RAX >>> 2]} at ${hexLinear(this.#registers.getLinear(RIP))}`);
   }
 
+  /** What can happen in the entry code itself although all is well. False: the hook must know of it. */
+  #kernelException(regs: PtRegs, vector: number): boolean {
+    if (vector === VECTOR_DB) return this.#kernelDebug(regs);
+    if (vector !== VECTOR_DF) return false;
+    const labels = { iret: this.#label("native_irq_return_iret"), gp: this.#label("asm_exc_general_protection") };
+    return fixEspfixDoubleFault(this.#phys, regs, (linear) => this.#translate(linear), labels);
+  }
+
   /**
-   * SYSENTER leaves TF as it was, so a program that steps through it traps in the entry code, too, up to where the flags are put
-   * right. Those traps mean nothing (Linux exc_debug_kernel, is_sysenter_singlestep); the program's own go on behind the IRETQ.
+   * #DB in the entry code (Linux exc_debug_kernel). Breakpoints are the program's, met by code that it does not know of: nobody
+   * hears of them. And SYSENTER leaves TF as it was, so that a program that steps through it traps here too, up to where the flags
+   * are put right; its own traps go on behind the IRETQ.
    */
-  #sysenterSingleStep(regs: PtRegs): boolean {
+  #kernelDebug(regs: PtRegs): boolean {
+    const causes = this.#registers.lo(DR6) & DR6_CAUSES;
     const ip = regs.getSigned(PT_IP);
-    if (ip < this.#label("entry_SYSENTER_compat") || ip >= this.#label("__end_entry_SYSENTER_compat")) return false;
-    const dr6 = this.#registers.lo(DR6);
-    if ((dr6 & DR6_CAUSES) !== DR6_BS) return false;
-    this.#registers.setHalves(DR6, dr6 & ~DR6_BS, 0);
+    const inSysenter = ip >= this.#label("entry_SYSENTER_compat") && ip < this.#label("__end_entry_SYSENTER_compat");
+    if ((causes & DR6_BS && !inSysenter) || causes === 0) return false;
+    this.#registers.setHalves(DR6, DR6_NONE, 0);
+    // An execution breakpoint is a fault: it would be met again.
+    if (causes & DR6_BREAKPOINTS) regs.flags |= FLAG_RF;
     return true;
   }
 
@@ -292,8 +306,13 @@ export class Ring0 {
   #regsArgument(): PtRegs {
     const linear = this.#registers.getLinear(RDI);
     if (this.#current !== undefined && linear === this.#current.regsLinear) return this.#current.regs;
+    return new PtRegs(this.#phys, this.#translate(linear));
+  }
+
+  /** Physical address of a kernel address with a 4 KiB page. */
+  #translate(linear: number): number {
     const at = this.tables.pte(this.bootRoot, linear);
-    if (at < 0) throw new Error(`hypercall with pt_regs at ${hexLinear(linear)}, which is not mapped`);
-    return new PtRegs(this.#phys, ((this.#phys.u32[at]! & PTE_FRAME_MASK) >>> 0) + (linear & 0xfff));
+    if (at < 0 || (this.#phys.u32[at]! & 1) === 0) throw new Error(`the kernel has no page at ${hexLinear(linear)}`);
+    return ((this.#phys.u32[at]! & PTE_FRAME_MASK) >>> 0) + (linear & 0xfff);
   }
 }

@@ -10,7 +10,6 @@ import { __USER32_CS, __USER_CS, __USER_DS } from "../../host/ring0/segments";
 import { EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import {
   CPL, CR3, GS_BASE, KERNEL_GS_BASE, MODE, MODE_32, MODE_64, R10, R11, R12, R15, R8, R9, RAX, RBP, RCX, RDX, RFLAGS, RIP, RSP, SEG, SEG_CS, SEG_SS,
-  VENDOR_AMD, VENDOR_INTEL,
 } from "../../kernel/abi/state";
 import { VECTOR_DB, VECTOR_GP, VECTOR_UD } from "../../kernel/abi/vectors";
 
@@ -134,7 +133,7 @@ for (const options of variants) {
   });
 
   test(`${where}: SYSCALL of 32-bit code on AMD comes with argument 2 in EBP and leaves by SYSRETL to the landing pad`, async () => {
-    const guest = await guestProgram(`movl $20, %eax\nmovl $1, %ecx\nmovl $2, %edx\nmovl $3, %ebp\n${vsyscall("syscall")}`, { ...options, bits: 32, vendor: VENDOR_AMD });
+    const guest = await guestProgram(`movl $20, %eax\nmovl $1, %ecx\nmovl $2, %edx\nmovl $3, %ebp\n${vsyscall("syscall")}`, { ...options, bits: 32, vendor: "amd" });
     const landing = CODE + 20 + 3 + 2 + 2 + 2;
     guest.ring0.setSysenterReturn(guest.space, landing);
     guest.answer = (arrival, regs) => {
@@ -195,7 +194,7 @@ for (const options of variants) {
 }
 
 test("SYSCALL of 32-bit code is #UD on Intel, SYSENTER of any code is #UD on AMD", async () => {
-  for (const [door, vendor, bits] of [["syscall", VENDOR_INTEL, 32], ["sysenter", VENDOR_AMD, 32], ["sysenter", VENDOR_AMD, undefined]] as const) {
+  for (const [door, vendor, bits] of [["syscall", "intel", 32], ["sysenter", "amd", 32], ["sysenter", "amd", undefined]] as const) {
     const guest = await guestProgram(`${door}\n`, { pti: true, pcid: true, vendor, bits });
     guest.answer = () => SUSPEND;
     guest.go();
@@ -204,7 +203,7 @@ test("SYSCALL of 32-bit code is #UD on Intel, SYSENTER of any code is #UD on AMD
 });
 
 test("SYSEXIT at CPL 3 is #GP on Intel and #UD on AMD", async () => {
-  for (const [vendor, vector] of [[VENDOR_INTEL, VECTOR_GP], [VENDOR_AMD, VECTOR_UD]] as const) {
+  for (const [vendor, vector] of [["intel", VECTOR_GP], ["amd", VECTOR_UD]] as const) {
     const guest = await guestProgram("sysexit\n", { pti: true, pcid: true, vendor });
     guest.answer = () => SUSPEND;
     guest.go();

@@ -1,6 +1,7 @@
 // A booted machine with one tiny program in it, for tests of the crossings on the real CPU.
 
 import { AssemblyState } from "@defasm/core";
+import { cpuModel, DEFAULT_CPU, type Vendor } from "../../host/machine/cpu-models";
 import { dumpRegisters } from "../../host/machine/dump";
 import { Machine } from "../../host/machine/machine";
 import { PAGE_SIZE } from "../../host/machine/phys-memory";
@@ -11,7 +12,6 @@ import type { Ring0Options } from "../../host/ring0/boot";
 import { SUSPEND, type Ring0Hooks, type Suspend } from "../../host/ring0/hypercall";
 import type { PtRegs } from "../../host/ring0/pt-regs";
 import { __USER32_CS } from "../../host/ring0/segments";
-import { VENDOR, VENDOR_INTEL } from "../../kernel/abi/state";
 
 export const CODE = 0x401000;
 export const STACK_TOP = 0x7ffff8000000;
@@ -49,14 +49,26 @@ export interface Guest {
   go(): void;
 }
 
+export interface GuestOptions extends Ring0Options {
+  bits?: 32;
+  vendor?: Vendor;
+  /** Does the CPU offer it? Default true. */
+  smap?: boolean;
+  fsgsbase?: boolean;
+}
+
 /**
  * `text` at CODE, executable; one writable page below STACK_TOP. By default system call 60 ends go(). With `bits` 32 it starts in
  * compatibility mode, with its stack at STACK_TOP_32; the assembler makes 64-bit code, so `text` must be what means the same there.
  */
-export async function guestProgram(text: string, options: Ring0Options & { bits?: 32; vendor?: number }): Promise<Guest> {
-  const machine = await Machine.create({ ramBytes: 8 * 1024 * 1024 });
-  machine.registers.setWord(VENDOR, options.vendor ?? VENDOR_INTEL);
-  const ring0 = Ring0.boot(machine, options);
+export async function guestProgram(text: string, options: GuestOptions): Promise<Guest> {
+  const model = cpuModel(DEFAULT_CPU);
+  const features = new Set(model.features);
+  if (options.smap === false) features.delete("SMAP");
+  if (options.fsgsbase === false) features.delete("FSGSBASE");
+  const cpu = { ...model, features, vendor: options.vendor ?? "intel" };
+  const machine = await Machine.create({ ramBytes: 8 * 1024 * 1024, cpu });
+  const ring0 = Ring0.boot(machine, { pti: options.pti, pcid: options.pcid, features });
   const space = ring0.createAddressSpace()!;
   const code = machine.phys.allocFrame();
   machine.phys.write(code, assemble(text));

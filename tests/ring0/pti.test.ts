@@ -23,11 +23,11 @@ function booted(pti: boolean) {
 
 const inKernelHalf = (range: PageRange) => range.start < 0;
 
-test("the list of kernel ranges in the user half is just these three", () => {
-  assert.equal(USER_HALF_KERNEL_RANGES.map((range) => range.name), ["per-CPU page of cpu_tss_rw", "cpu_entry_area", "entry text"]);
+test("the list of kernel ranges in the user half is just these four", () => {
+  assert.equal(USER_HALF_KERNEL_RANGES.map((range) => range.name), ["per-CPU page of cpu_tss_rw", "cpu_entry_area", "espfix stack", "entry text"]);
 });
 
-test("the user page table maps of the kernel only cpu_entry_area, the entry text and the per-CPU page of cpu_tss_rw", () => {
+test("the user page table maps of the kernel only cpu_entry_area, the espfix stack, the entry text and the per-CPU page of cpu_tss_rw", () => {
   const { userRanges } = booted(true);
   const kernel = userRanges.filter(inKernelHalf);
   for (const range of kernel) {

@@ -253,9 +253,10 @@ function farReturn(u: usize, release: u64): void {
   const selector = <u32>readStackWord(pointer + bytes, bytes) & 0xffff;
   if (faulted) return;
   const code = checkReturnCode(selector);
-  if (faulted || !checkTarget(rip, code)) return;
+  if (faulted) return;
   const level = selector & 3;
   if (level == cpl()) {
+    if (!checkTarget(rip, code)) return;
     moveStackPointer(pointer + 2 * bytes + release);
     return jumpTo(selector, code, rip);
   }
@@ -265,7 +266,7 @@ function farReturn(u: usize, release: u64): void {
   const stackSelector = <u32>readStackWord(outerAt + bytes, bytes) & 0xffff;
   if (faulted) return;
   const stack = checkReturnStack(stackSelector, code, level);
-  if (faulted) return;
+  if (faulted || !checkTarget(rip, code)) return;
   returnTo(selector, code, rip, stackSelector, stack, rsp + release);
 }
 

@@ -1,7 +1,7 @@
 // Address space layout randomisation, and the generator that it and getrandom draw from. One seed: one layout, on any
 // computer. Entropy and bases are Linux 6.1's for x86-64 (mm/util.c, arch/x86/mm/mmap.c, fs/binfmt_elf.c).
 
-import { PAGE_SIZE, STACK_GUARD_GAP, STACK_TOP, TASK_SIZE, pageAlign, pageFloor } from "./uapi-mman";
+import { PAGE_SIZE, STACK_GUARD_GAP, TASK_SIZE, TASK_SIZE_32, pageAlign, pageFloor } from "./uapi-mman";
 
 /** Source of all randomness that a guest can see. */
 export interface RandomSource {
@@ -91,40 +91,65 @@ export function seedOf(seed: bigint | number | string): bigint {
   return hash;
 }
 
-/** CONFIG_ARCH_MMAP_RND_BITS */
-const MMAP_RND_BITS = 28;
-/** __STACK_RND_MASK: 22 bits of pages, 16 GiB. */
-const STACK_RND_MASK = 0x3fffff;
+/** What differs between programs of 64 and of 32 bits. */
+interface Entropy {
+  /** CONFIG_ARCH_MMAP_RND_BITS, CONFIG_ARCH_MMAP_RND_COMPAT_BITS */
+  mmapBits: number;
+  /** __STACK_RND_MASK, in pages: 16 GiB, 8 MiB. */
+  stackMask: number;
+  /** ELF_ET_DYN_BASE: where a PIE with an interpreter goes; two thirds up user space. */
+  etDynBase: number;
+}
+const ENTROPY_64: Entropy = { mmapBits: 28, stackMask: 0x3fffff, etDynBase: Math.floor(TASK_SIZE / 3) * 2 };
+const ENTROPY_32: Entropy = { mmapBits: 8, stackMask: 0x7ff, etDynBase: 0x400000 };
+
 /** How far arch_randomize_brk moves the heap at most. */
 const BRK_RANDOM_BYTES = 0x02000000;
-/** ELF_ET_DYN_BASE: where a PIE with an interpreter goes, two thirds up user space. */
-export const ELF_ET_DYN_BASE = Math.floor(TASK_SIZE / 3) * 2;
 const PMD_SIZE = 2 << 20;
 const MIN_GAP = 128 << 20;
 
 /** Draws the random parts of one execve's layout; with `randomize` false every one of them is zero. */
 export class Layout {
+  private readonly entropy: Entropy;
+
+  /** @param taskSize end of user space: STACK_TOP too */
   constructor(
     private readonly random: RandomSource,
     readonly randomize: boolean,
-  ) {}
+    private readonly taskSize: number = TASK_SIZE,
+  ) {
+    this.entropy = taskSize === TASK_SIZE ? ENTROPY_64 : ENTROPY_32;
+  }
+
+  get etDynBase(): number {
+    return this.entropy.etDynBase;
+  }
 
   /** Top of the stack's VMA (randomize_stack_top). */
   stackTop(): number {
-    if (!this.randomize) return STACK_TOP;
-    return STACK_TOP - (this.random.u32() & STACK_RND_MASK) * PAGE_SIZE;
+    if (!this.randomize) return this.taskSize;
+    return this.taskSize - (this.random.u32() & this.entropy.stackMask) * PAGE_SIZE;
   }
 
   /** mmap_base: the stack's room (its limit within 128 MiB and 5/6 of memory, and its own randomness) kept free above. */
   mmapBase(stackLimit: number): number {
-    const pad = (this.randomize ? STACK_RND_MASK * PAGE_SIZE : 0) + STACK_GUARD_GAP;
-    const gap = Math.min(Math.max(stackLimit + pad, MIN_GAP), Math.floor(TASK_SIZE / 6) * 5);
-    return pageAlign(TASK_SIZE - gap - this.mmapRandom());
+    return this.mmapBaseBelow(this.taskSize, this.entropy, stackLimit);
+  }
+
+  /** mmap_compat_base: the same for what 32-bit calls map, in whatever program. */
+  mmapCompatBase(stackLimit: number): number {
+    return this.mmapBaseBelow(TASK_SIZE_32, ENTROPY_32, stackLimit);
+  }
+
+  private mmapBaseBelow(taskSize: number, entropy: Entropy, stackLimit: number): number {
+    const pad = (this.randomize ? entropy.stackMask * PAGE_SIZE : 0) + STACK_GUARD_GAP;
+    const gap = Math.min(Math.max(stackLimit + pad, MIN_GAP), Math.floor(taskSize / 6) * 5);
+    return pageAlign(taskSize - gap - this.mmapRandom(entropy));
   }
 
   /** Load bias of a PIE that has an interpreter, on `alignment`. */
   pieBase(alignment: number): number {
-    const base = ELF_ET_DYN_BASE + this.mmapRandom();
+    const base = this.entropy.etDynBase + this.mmapRandom(this.entropy);
     return Math.floor(base / alignment) * alignment;
   }
 
@@ -153,7 +178,7 @@ export class Layout {
     return start + (this.random.u32() % ((end - start) / PAGE_SIZE + 1)) * PAGE_SIZE;
   }
 
-  private mmapRandom(): number {
-    return this.randomize ? (this.random.u32() >>> (32 - MMAP_RND_BITS)) * PAGE_SIZE : 0;
+  private mmapRandom({ mmapBits }: Entropy): number {
+    return this.randomize ? (this.random.u32() >>> (32 - mmapBits)) * PAGE_SIZE : 0;
   }
 }

@@ -1,32 +1,55 @@
-// do_syscall_64: from the pt_regs that entry_SYSCALL_64 pushed to a handler and back (Linux arch/x86/entry/common.c).
-// Entered from host/ring0 (hypercall) with regs.ax = -ENOSYS. Leaves to syscalls/*.ts, and back to the lower half of
-// entry_SYSCALL_64 with the result in regs.ax, or with SUSPEND when the task sleeps or has died.
+// do_syscall_64 and its 32-bit relatives: from the pt_regs that the entry code pushed to a handler and back (Linux
+// arch/x86/entry/common.c). Entered from host/ring0 (hypercall) with regs.ax = -ENOSYS. Leaves to syscalls/*.ts, and back to the
+// lower half of the entry code with the result in regs.ax, or with SUSPEND when the task sleeps or has died.
 
 import { SUSPEND, type Suspend } from "../ring0/hypercall";
-import { type PtRegs, PT_AX, PT_DI, PT_DX, PT_ORIG_AX, PT_R10, PT_R8, PT_R9, PT_SI } from "../ring0/pt-regs";
-import { EINTR, ENOSYS, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, ERESTART_RESTARTBLOCK, Errno } from "./errno";
+import { type PtRegs, PT_AX, PT_BP, PT_ORIG_AX, PT_SP } from "../ring0/pt-regs";
+import { EFAULT, EINTR, ENOSYS, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, ERESTART_RESTARTBLOCK, Errno } from "./errno";
 import type { Kernel } from "./kernel";
 import { OutOfMemory } from "./page-cache";
 import type { Delivery } from "./signal";
 import { setupRtFrame } from "./signal-frame";
-import { CONVERT_BIG, CONVERT_I32, CONVERT_I64, CONVERT_U32, NR_SYSCALLS, type SyscallRow, sysCallTable } from "./syscall-table";
+import { setupFrame32 } from "./signal-frame-32";
+import { type CallTable, I386_CALLS, NATIVE_CALLS } from "./call-tables";
+import { CONVERT_BIG, CONVERT_I32, CONVERT_I64, CONVERT_PAIR, CONVERT_U32, type SyscallRow } from "./syscall-row";
 import { TASK_DEAD, TASK_RUNNING, type Task } from "./task";
 import { SA_RESTART } from "./uapi-signal";
 import { Block } from "./wait";
 
 const TWO_32 = 0x1_0000_0000;
-/** Registers of arguments 0 to 5. R10 stands in for RCX, which SYSCALL has overwritten. */
-const ARGUMENT_REGISTERS = [PT_DI, PT_SI, PT_DX, PT_R10, PT_R8, PT_R9] as const;
 /** orig_ax of whatever is no system call: exceptions, interrupts, and calls that have replaced all of pt_regs. */
 const NO_SYSCALL = 0xffffffff;
-const NR_RESTART_SYSCALL = 219;
 /** SYSCALL, SYSENTER and INT n all have two bytes. */
 const SYSCALL_INSTRUCTION_BYTES = 2;
 
 /** The hook behind `do_syscall_64`. */
 export function doSyscall64(kernel: Kernel, task: Task, regs: PtRegs): void | Suspend {
+  return begin(kernel, task, regs, NATIVE_CALLS);
+}
+
+/**
+ * The hook behind `do_int80_syscall_32` and `do_fast_syscall_32`. INT 0x80 may come from 64-bit code too. The two fast doors come
+ * from __kernel_vsyscall, which has put EBP, argument 5, on the stack, and return to the vDSO's landing pad behind an INT 0x80, by
+ * which such a call is restarted too.
+ */
+export function doSyscall32(kernel: Kernel, task: Task, regs: PtRegs, door: "int80" | "fast"): void | Suspend {
+  if (door === "fast") {
+    try {
+      regs.setHalves(PT_BP, task.mm.getU32(regs.lo(PT_SP)), 0);
+    } catch (error) {
+      if (!(error instanceof Errno)) throw error;
+      regs.ax = -EFAULT;
+      regs.origAx = -1;
+      return exitToUserMode(kernel, task);
+    }
+  }
+  return begin(kernel, task, regs, I386_CALLS);
+}
+
+function begin(kernel: Kernel, task: Task, regs: PtRegs, calls: CallTable): void | Suspend {
   kernel.crossings++;
   task.progress = null;
+  task.calls = calls;
   return callAndReturn(kernel, task, regs);
 }
 
@@ -40,12 +63,14 @@ function callAndReturn(kernel: Kernel, task: Task, regs: PtRegs): void | Suspend
   // Linux sign-extends EAX (movslq) and looks at 32 bits only: the upper half of RAX never matters. Negative numbers and
   // those with the x32 bit (0x40000000), whose ABI is not built in, are no numbers of ours: -ENOSYS.
   const number = regs.lo(PT_ORIG_AX);
-  const row = number < NR_SYSCALLS ? sysCallTable[number] : undefined;
+  const { calls } = task;
+  const row = calls.rows()[number];
+  task.abi = row === undefined ? calls.abi : row.abi;
   if (row === undefined || row.handler === null) {
     finish(kernel, task, regs, row, number, -ENOSYS);
     if (number !== NO_SYSCALL) kernel.noticeMissing(row, number);
   } else {
-    const args = argumentsOf(row, regs);
+    const args = argumentsOf(row, calls, regs);
     kernel.lastCall = row;
     if (kernel.trace !== null) kernel.trace.enter(task, row, args);
     const result = call(kernel, task, row, args);
@@ -116,14 +141,20 @@ function signalOrRestart(kernel: Kernel, task: Task, regs: PtRegs): void {
       if (restartsUnder(cutShort, delivery)) restart(regs, regs.lo(PT_ORIG_AX), regs.hi(PT_ORIG_AX));
       else regs.ax = -EINTR;
     }
-    setupRtFrame(task, regs, delivery);
+    setupFrame(task, regs, delivery);
     // The handler's own mask may let another one through, on top of it.
     task.exitWork ||= kernel.signals.hasDeliverable(task);
     return;
   }
-  if (cutShort === -ERESTART_RESTARTBLOCK) restart(regs, NR_RESTART_SYSCALL, 0);
+  if (cutShort === -ERESTART_RESTARTBLOCK) restart(regs, task.calls.restartSyscall, 0);
   else if (isRestart(cutShort)) restart(regs, regs.lo(PT_ORIG_AX), regs.hi(PT_ORIG_AX));
   kernel.signals.restoreMask(task);
+}
+
+/** A handler that was set by a 32-bit call gets a 32-bit frame (Linux setup_rt_frame, SA_IA32_ABI). */
+function setupFrame(task: Task, regs: PtRegs, delivery: Delivery): void {
+  if (delivery.action.ia32 !== true) setupRtFrame(task, regs, delivery);
+  else setupFrame32(task, regs, delivery);
 }
 
 function restartsUnder(code: number, { action }: Delivery): boolean {
@@ -135,13 +166,17 @@ function restart(regs: PtRegs, numberLo: number, numberHi: number): void {
   regs.ip -= SYSCALL_INSTRUCTION_BYTES;
 }
 
-function argumentsOf(row: SyscallRow, regs: PtRegs): (number | bigint)[] {
+function argumentsOf(row: SyscallRow, calls: CallTable, regs: PtRegs): (number | bigint)[] {
   const { conversions } = row;
   const args: (number | bigint)[] = [];
+  let next = 0;
   for (let index = 0; index < conversions.length; index++) {
-    const register = ARGUMENT_REGISTERS[index]!;
+    const register = calls.arguments[next++]!;
     const lo = regs.lo(register);
     switch (conversions[index]) {
+      case CONVERT_PAIR:
+        args.push((regs.lo(calls.arguments[next++]!) | 0) * TWO_32 + lo);
+        break;
       case CONVERT_I32:
         args.push(lo | 0);
         break;

@@ -3,21 +3,23 @@
 // Entered from sysExecve and, for the first program, from kernel.ts. Leaves with pt_regs at the program's entry point.
 
 import { featureWords } from "../machine/cpu-models";
-import { ELF_ET_DYN_BASE, Layout } from "./aslr";
+import { Layout } from "./aslr";
 import { auxiliaryVector, HWCAP2_FSGSBASE, wordsOf } from "./auxv";
 import { ET_DYN, type Elf, ElfError, type ProgramHeader, PT_PHDR, parseElf } from "./elf";
 import { E2BIG, EACCES, ELIBBAD, ELOOP, ENOENT, ENOEXEC, ENOMEM, Errno } from "./errno";
 import { Mm } from "./mm";
 import { OutOfMemory } from "./page-cache";
+import { ADDR_LIMIT_3GB, ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC } from "./personality";
 import { minimumSignalStack } from "./signal-fpstate";
 import type { Task } from "./task";
 import { bytesOf, latin1 } from "./uaccess";
 import { AT_FDCWD, O_RDONLY } from "./uapi-fcntl";
 import {
-  MAP_GROWSDOWN, MAP_PRIVATE, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, TASK_SIZE, pageAlign, pageFloor,
+  MAP_GROWSDOWN, MAP_PRIVATE, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, TASK_SIZE, TASK_SIZE_32, TASK_SIZE_3GB, pageAlign, pageFloor,
 } from "./uapi-mman";
 import type { OpenFile } from "./vfs/file";
 import { MAY_EXEC, openPath, requirePermission } from "./vfs/namei";
+import type { MappedVdso } from "./vdso";
 import type { MappedFileName } from "./vma";
 
 /** BINPRM_BUF_SIZE: a #! line must end within it. */
@@ -26,7 +28,6 @@ const SCRIPT_DEPTH = 5;
 const MAX_ARG_STRLEN = 32 * PAGE_SIZE;
 const ARG_MAX = 32 * PAGE_SIZE;
 const STACK_EXPAND = 32 * PAGE_SIZE;
-const ADDR_NO_RANDOMIZE = 0x0040000;
 const COMM_MAX = 15;
 
 /** The first program, or its interpreter, cannot be run: one line for the user, errno for a guest's execve. */
@@ -49,6 +50,8 @@ interface Program {
   argv: string[];
   interpreter: { file: OpenFile; elf: Elf } | null;
 }
+
+const WORD = { 32: 4, 64: 8 } as const;
 
 /**
  * Replaces the task's program. Throws Errno, the task unchanged, when it cannot be; the first program's caller finds the
@@ -112,7 +115,9 @@ function findProgram(task: Task, path: string, argv: string[], file: OpenFile): 
     if (elf.interpreter === null) return { file, elf, argv, interpreter: null };
     const interpreter = openInterpreter(task, elf.interpreter, "its interpreter (dynamic linker)");
     try {
-      return { file, elf, argv, interpreter: { file: interpreter, elf: parse(task, interpreter, `its interpreter ${elf.interpreter} is `) } };
+      const linker = parse(task, interpreter, `its interpreter ${elf.interpreter} is `);
+      if (linker.bits !== elf.bits) throw new ExecError(ELIBBAD, `its interpreter ${elf.interpreter} is a program of ${linker.bits} bits`);
+      return { file, elf, argv, interpreter: { file: interpreter, elf: linker } };
     } catch (error) {
       interpreter.put(task);
       throw error;
@@ -192,7 +197,9 @@ interface Start {
 
 function load(task: Task, mm: Mm, program: Program, path: string, envp: readonly string[]): Start {
   const { elf, file, argv } = program;
-  const layout = new Layout(task.kernel.rng, task.kernel.options.aslr && (task.personality & ADDR_NO_RANDOMIZE) === 0);
+  mm.taskSize = elf.bits === 64 ? TASK_SIZE : task.personality & ADDR_LIMIT_3GB ? TASK_SIZE_3GB : TASK_SIZE_32;
+  mm.readImpliesExec = readImpliesExec(task, elf);
+  const layout = new Layout(task.kernel.rng, task.kernel.options.aslr && (task.personality & ADDR_NO_RANDOMIZE) === 0, mm.taskSize);
   const strings = makeStack(task, mm, elf, layout, path, argv, envp);
 
   let bias = 0;
@@ -214,10 +221,17 @@ function load(task: Task, mm: Mm, program: Program, path: string, envp: readonly
     mapSegments(task, mm, interpreter, interpreterFile, base);
     entry = base + interpreter.entry;
   }
-  if (!(entry < TASK_SIZE)) throw new ExecError(ENOEXEC, "an ELF file whose entry point is not in user space");
-  const sysinfoEhdr = task.kernel.vdso.map(mm, layout, mm.argStart);
-  const sp = writeTables(task, mm, layout, strings, { elf, bias, base, sysinfoEhdr });
+  if (!(entry < mm.taskSize)) throw new ExecError(ENOEXEC, "an ELF file whose entry point is not in user space");
+  const vdso = elf.bits === 64 ? { base: task.kernel.vdso.map(mm, layout, mm.argStart) } : task.kernel.vdso.map32(mm);
+  const sp = writeTables(task, mm, layout, strings, { elf, bias, base, vdso });
+  if (elf.bits === 64) mm.mmapCompatBase = layout.mmapCompatBase(task.limits.stack);
   return { entry, sp };
+}
+
+/** A 32-bit program that says nothing of its stack is from before there was an NX bit (Linux elf_read_implies_exec). */
+function readImpliesExec(task: Task, elf: Elf): boolean {
+  if (elf.bits === 64) return false;
+  return elf.stack === "unsaid" || (task.personality & READ_IMPLIES_EXEC) !== 0;
 }
 
 /** Bias that puts an ET_DYN image where mmap would: the interpreter, and a PIE without one. */
@@ -235,7 +249,7 @@ function mapSegments(task: Task, mm: Mm, elf: Elf, file: OpenFile, bias: number)
   const name = fileName(task, file);
   for (const segment of elf.loads) {
     const start = bias + segment.vaddr;
-    if (!(start >= 0 && start + segment.memsz <= TASK_SIZE)) throw new ExecError(ENOMEM, "an ELF file that does not fit into user space");
+    if (!(start >= 0 && start + segment.memsz <= mm.taskSize)) throw new ExecError(ENOMEM, "an ELF file that does not fit into user space");
     const first = pageFloor(start);
     const fileEnd = pageAlign(start + segment.filesz);
     if (segment.filesz > 0) {
@@ -274,7 +288,7 @@ function setBrk(mm: Mm, elf: Elf, bias: number, layout: Layout, direct: boolean)
   let brk = pageAlign(bias + last.vaddr + last.memsz);
   if (layout.randomize) {
     // A PIE run without interpreter stands among the mmaps; its heap must not.
-    if (elf.type === ET_DYN && direct) brk = ELF_ET_DYN_BASE;
+    if (elf.type === ET_DYN && direct) brk = layout.etDynBase;
     brk = layout.brk(brk);
   }
   mm.startBrk = brk;
@@ -296,8 +310,9 @@ function makeStack(
   const start = top - 8 - blob.length;
   const bottom = pageFloor(start) - STACK_EXPAND;
   mm.mmapBase = layout.mmapBase(task.limits.stack);
+  mm.mmapCompatBase = mm.mmapBase;
   mm.mapAt(bottom, {
-    length: top - bottom, prot: PROT_READ | PROT_WRITE | (elf.executableStack ? PROT_EXEC : 0), flags: MAP_PRIVATE | MAP_GROWSDOWN,
+    length: top - bottom, prot: PROT_READ | PROT_WRITE | (elf.stack === "executable" ? PROT_EXEC : 0), flags: MAP_PRIVATE | MAP_GROWSDOWN,
   });
   mm.copyToUser(start, blob);
   mm.argStart = start;
@@ -308,11 +323,12 @@ function makeStack(
 }
 
 function writeTables(
-  task: Task, mm: Mm, layout: Layout, strings: Strings, image: { elf: Elf; bias: number; base: number; sysinfoEhdr: number },
+  task: Task, mm: Mm, layout: Layout, strings: Strings, image: { elf: Elf; bias: number; base: number; vdso: MappedVdso },
 ): number {
   const { creds, kernel } = task;
-  const { elf, bias, base, sysinfoEhdr } = image;
-  const platformText = bytesOf("x86_64\0");
+  const { elf, bias, base, vdso } = image;
+  const word = WORD[elf.bits];
+  const platformText = bytesOf(elf.bits === 64 ? "x86_64\0" : "i686\0");
   const platform = layout.alignStack(mm.argStart) - platformText.length;
   const random = platform - 16;
   mm.copyToUser(platform, platformText);
@@ -321,15 +337,15 @@ function writeTables(
   const vector = auxiliaryVector({
     phdr: bias + phdrAddress(elf), phnum: elf.headers.length, base, entry: bias + elf.entry,
     uid: creds.uid, euid: creds.euid, gid: creds.gid, egid: creds.egid,
-    random, execfn: strings.execfn, platform, sysinfoEhdr,
+    random, execfn: strings.execfn, platform, phent: elf.phent, sysinfoEhdr: vdso.base, sysinfo: vdso.kernelVsyscall,
     hwcap: featureWords(features)[1]!, hwcap2: features.has("FSGSBASE") ? HWCAP2_FSGSBASE : 0,
     minSignalStack: minimumSignalStack(kernel.machine.registers),
   });
-  mm.auxv = wordsOf(vector.flat());
+  mm.auxv = wordsOf(vector.flat(), word);
   const words = [strings.argc, ...pointers(mm, mm.argStart, strings.argc), 0, ...pointers(mm, mm.envStart, strings.envc), 0];
-  const sp = Math.floor((random - mm.auxv.length - words.length * 8) / 16) * 16;
-  mm.copyToUser(sp, wordsOf(words));
-  mm.copyToUser(sp + words.length * 8, mm.auxv);
+  const sp = Math.floor((random - mm.auxv.length - words.length * word) / 16) * 16;
+  mm.copyToUser(sp, wordsOf(words, word));
+  mm.copyToUser(sp + words.length * word, mm.auxv);
   mm.startStack = sp;
   return sp;
 }
@@ -364,12 +380,13 @@ function commit(task: Task, mm: Mm, program: Program, path: string, { entry, sp 
   const { ring0 } = task.kernel;
   const old = task.mm as Mm | null;
   task.mm = mm;
-  if (ring0.current === task.stack) {
-    ring0.switchAddressSpace(mm.addressSpace);
-    ring0.resetUserState();
-  }
+  const { bits } = program.elf;
+  if (ring0.current === task.stack) ring0.switchAddressSpace(mm.addressSpace);
+  ring0.setSysenterReturn(mm.addressSpace, mm.vdso32?.landingPad ?? 0);
+  ring0.resetUserState(task.stack, bits);
   old?.put();
-  ring0.startThread(task.regs, entry, sp);
+  ring0.startThread(task.regs, entry, sp, bits);
+  task.personality = (task.personality & ~READ_IMPLIES_EXEC) | (mm.readImpliesExec ? READ_IMPLIES_EXEC : 0);
   task.exeFile?.put(task);
   task.exeFile = program.file.hold();
   task.exePath = path;

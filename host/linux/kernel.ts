@@ -2,25 +2,25 @@
 // Entered from host/index (run). Leaves to host/ring0 (dispatch), which comes back by the hooks below.
 
 import { EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN } from "../../kernel/abi/exit-reasons";
-import { RETIRED, RIP } from "../../kernel/abi/state";
+import { RETIRED, RIP, VENDOR, VENDOR_AMD } from "../../kernel/abi/state";
 import { VECTOR_MC, VECTOR_NMI, VECTOR_TIMER } from "../../kernel/abi/vectors";
 import type { Machine } from "../machine/machine";
 import type { Ring0Hooks, Suspend } from "../ring0/hypercall";
 import { kernelFault } from "../ring0/kernel-fault";
 import { hexLinear } from "../ring0/layout";
-import { PT_IP, PT_ORIG_AX, type PtRegs } from "../ring0/pt-regs";
+import { PT_IP, type PtRegs } from "../ring0/pt-regs";
 import { DISPATCH_SUSPENDED, Ring0 } from "../ring0/ring0";
 import { type GetRandomValues, HostRandom, type RandomSource, SeededRandom, seedOf } from "./aslr";
 import { Clock, type HostClock } from "./clock";
-import { doSyscall64, exitToUserMode, restartSyscall } from "./entry-common";
-import { ENOSYS, Errno } from "./errno";
+import { doSyscall32, doSyscall64, exitToUserMode, restartSyscall } from "./entry-common";
+import { Errno } from "./errno";
 import { execve } from "./exec";
 import { Frames } from "./frames";
 import { Limits } from "./limits";
 import type { SignalInfo } from "./siginfo";
 import { Signals } from "./signal";
 import { CallTrace, type SyscallEvent } from "./strace";
-import type { SyscallRow } from "./syscall-table";
+import type { SyscallRow } from "./syscall-row";
 import { TASK_DEAD, TASK_RUNNING, Task } from "./task";
 import { Tick } from "./tick";
 import { Timers } from "./timers";
@@ -156,7 +156,9 @@ export class Kernel implements Ring0Hooks {
     const { features } = machine.cpu;
     this.ring0 = Ring0.boot(machine, { pti: options.pti ?? true, pcid: (options.pcid ?? true) && features.has("PCID"), features });
     this.frames = new Frames(machine.phys);
-    this.vdso = new Vdso(this.frames, machine.phys, features);
+    // SYSENTER is Intel's in all modes, SYSCALL out of 32-bit code is AMD's alone.
+    const door = machine.registers.lo(VENDOR) === VENDOR_AMD ? "SYSCALL32" : "SYSENTER32";
+    this.vdso = new Vdso(this.frames, machine.phys, new Set([...features, door]));
     this.clock.onUpdate = (now) => this.vdso.vvar.update(now);
     this.clock.updateVsyscall();
     this.vfs = new Vfs({
@@ -245,10 +247,8 @@ export class Kernel implements Ring0Hooks {
     return doSyscall64(this, this.current!, regs);
   }
 
-  syscall32(regs: PtRegs): void | Suspend {
-    this.noticeOnce(`system call ${regs.lo(PT_ORIG_AX)} of the 32-bit table: that table is not built yet, -ENOSYS`);
-    regs.ax = -ENOSYS;
-    return exitToUserMode(this, this.current!);
+  syscall32(regs: PtRegs, door: "int80" | "fast"): void | Suspend {
+    return doSyscall32(this, this.current!, regs, door);
   }
 
   exception(regs: PtRegs, vector: number, errorCode: number): void | Suspend {

@@ -9,9 +9,10 @@ import { OutOfMemory, type PageCache } from "./page-cache";
 import { UserMemory } from "./uaccess";
 import {
   MAP_ANONYMOUS, MAP_GROWSDOWN, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, MAX_MAP_COUNT, MMAP_MIN_ADDR, PAGE_SIZE,
-  PROT_NONE, PROT_READ, PROT_WRITE, STACK_GUARD_GAP, TASK_SIZE, pageAlign, pageFloor,
+  PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE, STACK_GUARD_GAP, TASK_SIZE, pageAlign, pageFloor,
   withoutWrite,
 } from "./uapi-mman";
+import type { Vdso32Addresses } from "./vdso";
 import { type MappedFileName, type SpecialMapping, Vma, VmaList } from "./vma";
 
 /** What a new mapping is to be. Addresses and lengths in bytes, on page boundaries. */
@@ -38,8 +39,15 @@ const VMA_FLAGS = MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_NORESERVE;
 
 export class Mm extends UserMemory {
   readonly vmas = new VmaList();
-  /** Top of the area that mmap fills downwards. */
+  /** End of user space: of a 32-bit program it is below 4 GiB (Linux TASK_SIZE). */
+  taskSize = TASK_SIZE;
+  /** Top of the area that mmap fills downwards; and of the one that a 32-bit call's mmap fills, in a 64-bit program too. */
   mmapBase = 0;
+  mmapCompatBase = 0;
+  /** What the kernel goes by in the 32-bit vDSO; null in a 64-bit program. */
+  vdso32: Vdso32Addresses | null = null;
+  /** READ_IMPLIES_EXEC in the personality: whatever can be read can be executed. */
+  readImpliesExec = false;
   startBrk = 0;
   brk = 0;
   startStack = 0;
@@ -113,12 +121,14 @@ export class Mm extends UserMemory {
     return -1;
   }
 
-  private gapAbove(low: number, length: number): number {
+  /** Room in [low, high) for `length` bytes, as low as it goes, or -1. */
+  private gapAbove(low: number, length: number, high = this.taskSize): number {
     let at = low;
     for (let index = this.vmas.indexAbove(low); index <= this.vmas.length; index++) {
       const vma = this.vmas.list[index];
-      const top = vma === undefined ? TASK_SIZE : vma.startGap;
+      const top = vma === undefined ? high : Math.min(high, vma.startGap);
       if (at + length <= top) return at;
+      if (top === high) return -1;
       if (vma !== undefined) at = Math.max(at, vma.end);
     }
     return -1;
@@ -129,22 +139,32 @@ export class Mm extends UserMemory {
    * else wherever there is room. Throws ENOMEM.
    */
   unmappedArea(hint: number, length: number, high = this.mmapBase): number {
-    if (length > TASK_SIZE) throw new Errno(ENOMEM);
+    if (length > this.taskSize) throw new Errno(ENOMEM);
     const at = pageFloor(hint);
-    if (at >= MMAP_MIN_ADDR && at + length <= TASK_SIZE) {
+    if (at >= MMAP_MIN_ADDR && at + length <= this.taskSize) {
       const next = this.vmas.above(at);
       if (next === undefined || at + length <= next.startGap) return at;
     }
     const below = this.gapBelow(high, MMAP_MIN_ADDR, length);
     if (below >= 0) return below;
-    const above = high === this.mmapBase ? this.gapAbove(pageAlign(TASK_SIZE / 3), length) : -1;
+    const above = high === this.mmapBase || high === this.mmapCompatBase ? this.gapAbove(pageAlign(this.taskSize / 3), length) : -1;
     if (above < 0) throw new Errno(ENOMEM);
     return above;
   }
 
+  /** Where MAP_32BIT puts `length` bytes: at the hint if it is free, else the lowest room in [low, high). Throws ENOMEM. */
+  unmappedAreaIn(hint: number, length: number, low: number, high: number): number {
+    const at = pageAlign(hint);
+    if (hint !== 0 && at + length <= high && this.gapAbove(at, length, high) === at) return at;
+    const found = this.gapAbove(low, length, high);
+    if (found < 0) throw new Errno(ENOMEM);
+    return found;
+  }
+
   /** Adds a mapping at `start`, replacing whatever is there. Throws ENOMEM when a limit or the memory forbids it. */
   mapAt(start: number, request: MappingRequest): Vma {
-    const { length, prot } = request;
+    const { length } = request;
+    const prot = request.special == null ? this.withImplied(request.prot) : request.prot;
     const end = start + length;
     let replaced = 0;
     for (const vma of this.vmas.within(start, end)) replaced += Math.min(end, vma.end) - Math.max(start, vma.start);
@@ -163,6 +183,11 @@ export class Mm extends UserMemory {
         request.mayWrite ?? true,
       ),
     );
+  }
+
+  /** `prot` with what the personality adds to it. */
+  withImplied(prot: number): number {
+    return this.readImpliesExec && prot & PROT_READ ? prot | PROT_EXEC : prot;
   }
 
   unmapFilePages(cache: PageCache, first: number): void {
@@ -290,7 +315,7 @@ export class Mm extends UserMemory {
     if (brk - this.startBrk + (this.endData - this.startData) > this.limits.data) return this.brk;
     const oldEnd = pageAlign(this.brk);
     const newEnd = pageAlign(brk);
-    if (newEnd > TASK_SIZE) return this.brk;
+    if (newEnd > this.taskSize) return this.brk;
     if (newEnd < oldEnd) this.unmap(newEnd, oldEnd);
     if (newEnd > oldEnd) {
       const next = this.vmas.above(oldEnd);
@@ -332,7 +357,7 @@ export class Mm extends UserMemory {
   extend(end: number, bytes: number): boolean {
     const vma = this.vmas.at(end - 1)!;
     const next = this.vmas.above(end);
-    if (end + bytes > TASK_SIZE || (next !== undefined && next.startGap < end + bytes)) return false;
+    if (end + bytes > this.taskSize || (next !== undefined && next.startGap < end + bytes)) return false;
     this.mayExpand(bytes, vma.prot, vma.flags, vma.backing);
     vma.end += bytes;
     this.account(bytes / PAGE_SIZE);

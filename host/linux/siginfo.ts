@@ -10,7 +10,8 @@
 //            sent by a timer       | i32 timer id, i32 overrun, u64 value         |
 //            fault                 | u64 address                                  |
 
-import type { UserMemory } from "./uaccess";
+import type { Abi } from "./abi";
+import type { UserView } from "./struct-layout";
 import { SI_TIMER } from "./uapi-signal";
 
 export const SIZEOF_SIGINFO = 128;
@@ -42,8 +43,12 @@ export interface SignalInfo {
   source?: SignalSource;
 }
 
-/** siginfo_t as the guest gets it. */
-export function siginfoBytes(info: SignalInfo): Uint8Array {
+/** siginfo_t as the guest gets it, in the layout of `abi`. */
+export function siginfoBytes(info: SignalInfo, abi: Abi): Uint8Array {
+  return abi.word === 8 ? siginfo64(info) : siginfo32(info);
+}
+
+function siginfo64(info: SignalInfo): Uint8Array {
   const bytes = new Uint8Array(SIZEOF_SIGINFO);
   const view = new DataView(bytes.buffer);
   if (info.raw !== undefined) bytes.set(info.raw);
@@ -64,9 +69,34 @@ export function siginfoBytes(info: SignalInfo): Uint8Array {
   return bytes;
 }
 
+//   compat_siginfo, 128 bytes: the same without the hole at 12, pointers of 4 bytes
+//    0        4        8       12
+//   +--------+--------+-------+--------------------------------------------------+
+//   | signo  | errno  | code  | i32 pid, u32 uid, u32 value | u32 address | ...  |
+//   +--------+--------+-------+--------------------------------------------------+
+function siginfo32(info: SignalInfo): Uint8Array {
+  const bytes = new Uint8Array(SIZEOF_SIGINFO);
+  const wide = siginfo64(info);
+  bytes.set(wide.subarray(0, 12));
+  const fault = info.address !== undefined;
+  bytes.set(wide.subarray(16, fault ? 20 : 24), 12);
+  if (!fault) bytes.set(wide.subarray(24, 28), 20);
+  return bytes;
+}
+
+/** Puts the fields of a compat_siginfo to where siginfo_t has them (Linux post_copy_siginfo_from_user32). */
+function widened(bytes: Uint8Array): Uint8Array {
+  const wide = new Uint8Array(SIZEOF_KERNEL_SIGINFO);
+  wide.set(bytes.subarray(0, 12));
+  wide.set(bytes.subarray(12, 20), 16);
+  wide.set(bytes.subarray(20, 24), 24);
+  return wide;
+}
+
 /** siginfo_t at `address`, as rt_sigqueueinfo takes it: the signal is the call's own. */
-export function siginfoFromUser(memory: UserMemory, address: number, signal: number): SignalInfo {
-  const raw = memory.copyFromUser(address, SIZEOF_SIGINFO).slice(0, SIZEOF_KERNEL_SIGINFO);
+export function siginfoFromUser({ mm, abi }: UserView, address: number, signal: number): SignalInfo {
+  const given = mm.copyFromUser(address, SIZEOF_SIGINFO);
+  const raw = abi.word === 8 ? given.slice(0, SIZEOF_KERNEL_SIGINFO) : widened(given);
   const view = new DataView(raw.buffer);
   return {
     signal, code: view.getInt32(8, true), raw, pid: view.getInt32(16, true), uid: view.getUint32(20, true), value: view.getBigUint64(24, true),

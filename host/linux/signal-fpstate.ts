@@ -45,8 +45,8 @@ export function minimumSignalStack(registers: Registers): number {
   return Math.ceil((FRAME_AND_PADDING + fpStateSize(registers)) / FRAME_ALIGNMENT) * FRAME_ALIGNMENT;
 }
 
-/** Writes the current task's state to its memory. @throws Errno */
-export function putFpState(task: Task, fpstate: number): void {
+/** Writes the current task's state to its memory. @param before bytes of it in another form, in front @throws Errno */
+export function putFpState(task: Task, fpstate: number, before = 0): void {
   const { registers } = task.kernel.machine;
   const extended = framesHaveXsave(registers);
   const size = extended ? xsaveSize(registers) : FX_IMAGE_SIZE;
@@ -54,19 +54,25 @@ export function putFpState(task: Task, fpstate: number): void {
   image.set(extended ? xsave(registers) : fxSave(registers));
   const view = new DataView(image.buffer);
   view.setUint32(FX_SOFTWARE, FP_XSTATE_MAGIC1, true);
-  view.setUint32(SW_EXTENDED_SIZE, size + FP_XSTATE_MAGIC2_SIZE, true);
+  view.setUint32(SW_EXTENDED_SIZE, size + FP_XSTATE_MAGIC2_SIZE + before, true);
   view.setUint32(SW_XFEATURES, extended ? registers.lo(XCR0) : 0, true);
   view.setUint32(SW_XSTATE_SIZE, size, true);
   if (extended) view.setUint32(size, FP_XSTATE_MAGIC2, true);
   task.mm.copyToUser(fpstate, image);
 }
 
-/** The state of a frame into the CPU. A null pointer stands for that of a new program; a bad one (false) leaves that behind too. @throws Errno */
-export function restoreFpState(task: Task, pointer: number): boolean {
+/** Changes the FXSAVE image of a frame before it is loaded. */
+export type Amend = (image: Uint8Array) => void;
+
+/**
+ * The state of a frame into the CPU. A null pointer stands for that of a new program; a bad one (false) leaves that behind too.
+ * @throws Errno
+ */
+export function restoreFpState(task: Task, pointer: number, amend: Amend = () => {}): boolean {
   const { registers } = task.kernel.machine;
   let good = pointer === 0;
   try {
-    if (!good) good = framesHaveXsave(registers) ? restoreExtended(task, pointer) : restoreLegacy(task, pointer);
+    if (!good) good = framesHaveXsave(registers) ? restoreExtended(task, pointer, amend) : restoreLegacy(task, pointer, amend);
     else task.stack.resetFpuState(registers);
   } finally {
     if (!good) task.stack.resetFpuState(registers);
@@ -74,13 +80,15 @@ export function restoreFpState(task: Task, pointer: number): boolean {
   return good;
 }
 
-function restoreLegacy(task: Task, pointer: number): boolean {
+function restoreLegacy(task: Task, pointer: number, amend: Amend): boolean {
   if (pointer % FXSAVE_ALIGNMENT !== 0) return false;
-  return fxRestore(task.kernel.machine.registers, task.mm.copyFromUser(pointer, FX_IMAGE_SIZE));
+  const image = task.mm.copyFromUser(pointer, FX_IMAGE_SIZE);
+  amend(image);
+  return fxRestore(task.kernel.machine.registers, image);
 }
 
 /** Linux check_xstate_in_sigframe: what does not say all of it consistently is an FXSAVE image, and other components begin anew. */
-function restoreExtended(task: Task, pointer: number): boolean {
+function restoreExtended(task: Task, pointer: number, amend: Amend): boolean {
   const { machine: { registers } } = task.kernel;
   const image = task.mm.copyFromUser(pointer, FX_IMAGE_SIZE);
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
@@ -91,11 +99,13 @@ function restoreExtended(task: Task, pointer: number): boolean {
     if (pointer % FXSAVE_ALIGNMENT !== 0) return false;
     const legacy = new Uint8Array(xsaveSize(registers));
     legacy.set(image);
+    amend(legacy);
     new DataView(legacy.buffer).setUint32(FX_IMAGE_SIZE, XCR0_X87 | XCR0_SSE, true);
     return xrstor(registers, legacy, XCR0_X87 | XCR0_SSE);
   }
   if (pointer % FPSTATE_ALIGNMENT !== 0) return false;
   const area = new Uint8Array(xsaveSize(registers));
   area.set(task.mm.copyFromUser(pointer, xsaveSize(registers)));
+  amend(area);
   return xrstor(registers, area, view.getUint32(SW_XFEATURES, true) & registers.lo(XCR0));
 }

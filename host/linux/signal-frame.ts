@@ -23,6 +23,7 @@ import {
   type PtRegs,
 } from "../ring0/pt-regs";
 import { __USER_CS, __USER_DS } from "../ring0/segments";
+import { X86_64 } from "./abi";
 import { Errno } from "./errno";
 import { siginfoBytes } from "./siginfo";
 import { FPSTATE_ALIGNMENT, fpStateSize, framesHaveXsave, putFpState, restoreFpState } from "./signal-fpstate";
@@ -30,6 +31,7 @@ import { type Delivery, onAlternateStack, signalBit, withinAlternateStack } from
 import { setAlternateStack } from "./signal-stack";
 import type { Task } from "./task";
 import { SA_NODEFER, SA_ONSTACK, SA_RESTORER, SA_SIGINFO, SS_AUTODISARM, SS_DISABLE, UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS } from "./uapi-signal";
+import { STACK_T } from "./uapi-structs";
 
 const FRAME_SIZE = 440;
 const FRAME_UCONTEXT = 8;
@@ -56,7 +58,7 @@ const RED_ZONE = 128;
 const FRAME_ALIGNMENT = 16;
 
 /** What user code may change of its flags by way of a frame (Linux FIX_EFLAGS). */
-const FIX_EFLAGS = FLAGS_ARITHMETIC | FLAG_AC | FLAG_DF | FLAG_TF | FLAG_RF;
+export const FIX_EFLAGS = FLAGS_ARITHMETIC | FLAG_AC | FLAG_DF | FLAG_TF | FLAG_RF;
 const TWO_32 = 0x1_0000_0000;
 const SELECTOR_RPL = 3;
 
@@ -72,7 +74,7 @@ export function setupRtFrame(task: Task, regs: PtRegs, { info, action }: Deliver
     task.mm.accessOk(frame, FRAME_SIZE);
     putFpState(task, fpstate);
     putFrame(task, regs, frame, fpstate, action.restorer);
-    if (action.flags & SA_SIGINFO) task.mm.copyToUser(frame + FRAME_SIGINFO, siginfoBytes(info));
+    if (action.flags & SA_SIGINFO) task.mm.copyToUser(frame + FRAME_SIGINFO, siginfoBytes(info, X86_64));
     regs.di = info.signal;
     regs.ax = 0;
     // A handler without SA_SIGINFO gets them too: it was perhaps declared with more arguments than it asked for.
@@ -161,8 +163,7 @@ export function restoreRtFrame(task: Task, regs: PtRegs): boolean {
     kernel.signals.setBlocked(task, mask);
     const context = mm.copyFromUser(frame + FRAME_SIGCONTEXT, SC_FPSTATE + 8);
     if (!restoreContext(task, regs, context, flags)) return false;
-    const stack = mm.copyFromUser(frame + FRAME_STACK, 24);
-    setAlternateStack(task, new DataView(stack.buffer, stack.byteOffset, 24), regs.sp);
+    setAlternateStack(task, STACK_T.get({ mm, abi: X86_64 }, frame + FRAME_STACK), regs.sp);
     return true;
   } catch (error) {
     if (!(error instanceof Errno)) throw error;

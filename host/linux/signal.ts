@@ -27,6 +27,8 @@ export interface SignalAction {
   flags: number;
   restorer: number;
   mask: bigint;
+  /** It was set by a 32-bit system call: its handler is 32-bit code. */
+  ia32?: boolean;
 }
 
 /** A signal that has a handler to run, taken off its queue. */

@@ -2,21 +2,29 @@
 // Entered from entry-common.ts before and after the handler. Arguments that go in are read before, those that come out
 // after; reading never brings in a page, so watching changes nothing of the run.
 
-import { type PtRegs, PT_DI, PT_DX, PT_R10, PT_R8, PT_R9, PT_SI } from "../ring0/pt-regs";
+import type { PtRegs } from "../ring0/pt-regs";
+import { __USER32_CS } from "../ring0/segments";
 import { ERESTARTSYS, ERESTART_RESTARTBLOCK, errnoMessage, errnoName } from "./errno";
 import { RLIM_INFINITY } from "./limits";
 import type { SignalInfo } from "./siginfo";
-import type { SyscallRow } from "./syscall-table";
+import type { Struct } from "./struct-layout";
+import type { SyscallRow } from "./syscall-row";
 import type { Task } from "./task";
 import { AT_FDCWD, O_CREAT, __O_TMPFILE } from "./uapi-fcntl";
 import { PAGE_SIZE } from "./uapi-mman";
 import { NameTables } from "./uapi-names";
 import { SA_RESTORER, SI_KERNEL, SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, signalName } from "./uapi-signal";
+import {
+  IOVEC, ITIMERSPEC, ITIMERVAL, OLD_SIGACTION, RLIMIT, RLIMIT64, RUSAGE, SIGACTION, STACK_T, STAT, STAT64, STATFS, STATFS64, STATX, SYSINFO, TIMESPEC,
+  TIMEVAL, TMS, USER_DESC, USER_DESC_FLAGS,
+} from "./uapi-structs";
 
 /** What onSyscall hears of a call when it has ended. */
 export interface SyscallEvent {
   pid: number;
+  /** In the table of `abi`. */
   number: number;
+  abi: "x86-64" | "i386";
   /** "write"; "syscall_0x1234" for a number that there is none of. */
   name: string;
   /** As the handler took them: addresses and lengths as numbers. */
@@ -59,22 +67,24 @@ export class CallTrace {
   exit(task: Task, row: SyscallRow | undefined, number: number, result: number, regs: PtRegs): void {
     const begun = this.begun.get(task);
     this.begun.delete(task);
-    const args = begun?.args ?? [PT_DI, PT_SI, PT_DX, PT_R10, PT_R8, PT_R9].map((register) => regs.get(register));
+    const args = begun?.args ?? task.calls.arguments.map((register) => (task.abi.word === 8 ? regs.get(register) : regs.lo(register)));
     const name = row?.name ?? `syscall_0x${number.toString(16)}`;
     if (this.line !== undefined) {
       const kinds = row?.kinds ?? args.map(() => "ptr");
       const texts = kinds.map((kind, index) => begun?.texts?.[index] ?? this.print(task, kind, args, index, result));
       this.say(`${name}(${joined(texts)})`, this.printResult(row, result));
     }
-    this.onSyscall?.({ pid: task.pid, number, name, args, result });
+    this.onSyscall?.({ pid: task.pid, number, abi: abiName(task), name, args, result });
   }
 
   /** The execve that started the first program, which no guest instruction made; the environment is where it put it. */
   spawned(task: Task, path: string, argv: readonly string[], envp: readonly string[]): void {
-    const envAddress = task.regs.sp + 8 + Math.max(1, argv.length) * 8 + 8;
+    const compat = task.regs.cs === __USER32_CS;
+    const envAddress = task.regs.sp + (Math.max(1, argv.length) + 2) * (compat ? 4 : 8);
     const text = `execve(${quote(path, Infinity)}, [${argv.map((arg) => quote(arg)).join(", ")}], ${environment(envp.length, pointer(envAddress))})`;
     if (this.line !== undefined) this.say(text, "0");
-    this.onSyscall?.({ pid: task.pid, number: 59, name: "execve", args: [], result: 0 });
+    if (compat) this.line?.(`[ Process PID=${task.pid} runs in 32 bit mode. ]`);
+    this.onSyscall?.({ pid: task.pid, number: 59, abi: "x86-64", name: "execve", args: [], result: 0 });
   }
 
   exited(task: Task): void {
@@ -83,7 +93,7 @@ export class CallTrace {
     if (begun !== undefined) {
       const texts = begun.texts ?? [];
       if (this.line !== undefined) this.say(`${begun.row.name}(${joined(texts.map((text) => text ?? "..."))})`, "?");
-      this.onSyscall?.({ pid: task.pid, number: begun.row.number, name: begun.row.name, args: begun.args, result: null });
+      this.onSyscall?.({ pid: task.pid, number: begun.row.number, abi: abiName(task), name: begun.row.name, args: begun.args, result: null });
     }
     if (task.exitSignal !== 0) this.line?.(`+++ killed by ${signalName(task.exitSignal)} +++`);
     else this.line?.(`+++ exited with ${task.exitCode} +++`);
@@ -170,6 +180,10 @@ export class CallTrace {
         return second === "out" && result < 0 ? pointer(value) : this.signalSet(task, value);
       case "sigaction":
         return second === "out" && result < 0 ? pointer(value) : this.signalAction(task, value);
+      case "oldsigaction":
+        return second === "out" && result < 0 ? pointer(value) : this.oldSignalAction(task, value);
+      case "oldsigset":
+        return second === "out" && result < 0 ? pointer(value) : this.oldSignalSet(task, value);
       case "u32ptr":
         return result < 0 ? pointer(value) : this.words(task, value, 1, "[");
       case "fds":
@@ -226,6 +240,18 @@ export class CallTrace {
     return bytes.length < length ? null : new DataView(bytes.buffer, bytes.byteOffset, length);
   }
 
+  private read<Name extends string>(task: Task, struct: Struct<Name>, address: number): Record<Name, number> | null {
+    const view = this.view(task, address, struct.size(task.abi));
+    return view === null ? null : struct.decode(task.abi, view);
+  }
+
+  /** A pointer or size_t of the call's ABI. */
+  private word(task: Task, address: number): number | null {
+    const { word } = task.abi;
+    const view = this.view(task, address, word);
+    return view === null ? null : word === 8 ? u64(view, 0) : view.getUint32(0, true);
+  }
+
   private string(task: Task, address: number, length?: number): string {
     if (address === 0) return "NULL";
     const bytes = this.peek(task, address, length === undefined ? 4096 : Math.min(Math.max(length, 0), STRING_MAX + 1));
@@ -257,10 +283,9 @@ export class CallTrace {
     const parts: string[] = [];
     let left = bytesMoved;
     for (let i = 0; i < Math.min(count, LIST_MAX); i++) {
-      const entry = this.view(task, address + i * 16, 16);
+      const entry = this.read(task, IOVEC, address + i * IOVEC.size(task.abi));
       if (entry === null) return i === 0 ? pointer(address) : `[${parts.join(", ")}, ...]`;
-      const base = u64(entry, 0);
-      const length = u64(entry, 8);
+      const { base, len: length } = entry;
       const shown = Math.min(length, left);
       parts.push(`{iov_base=${this.buffer(task, base, shown)}, iov_len=${length}}`);
       left -= shown;
@@ -270,10 +295,7 @@ export class CallTrace {
 
   private countPointers(task: Task, address: number): number {
     let count = 0;
-    for (; count < 100_000; count++) {
-      const entry = this.view(task, address + count * 8, 8);
-      if (entry === null || u64(entry, 0) === 0) break;
-    }
+    for (; count < 100_000; count++) if (!this.word(task, address + count * task.abi.word)) break;
     return count;
   }
 
@@ -281,9 +303,8 @@ export class CallTrace {
     if (address === 0) return "NULL";
     const parts: string[] = [];
     for (let i = 0; ; i++) {
-      const entry = this.view(task, address + i * 8, 8);
-      if (entry === null) return pointer(address);
-      const pointerTo = u64(entry, 0);
+      const pointerTo = this.word(task, address + i * task.abi.word);
+      if (pointerTo === null) return pointer(address);
       if (pointerTo === 0) break;
       if (i === LIST_MAX) {
         parts.push("...");
@@ -321,21 +342,37 @@ export class CallTrace {
     return set === null ? pointer(address) : signalSetText(set.getBigUint64(0, true));
   }
 
+  private oldSignalSet(task: Task, address: number): string {
+    if (address === 0) return "NULL";
+    const set = this.view(task, address, 4);
+    return set === null ? pointer(address) : signalSetText(BigInt(set.getUint32(0, true)));
+  }
+
   private signalAction(task: Task, address: number): string {
     if (address === 0) return "NULL";
-    const action = this.view(task, address, 32);
-    if (action === null) return pointer(address);
-    const handler = u64(action, 0);
-    const flags = action.getUint32(8, true);
+    const size = SIGACTION.size(task.abi);
+    const action = this.read(task, SIGACTION, address);
+    const mask = this.view(task, address + size - 8, 8);
+    if (action === null || mask === null) return pointer(address);
+    return this.signalActionText(action.handler, mask.getBigUint64(0, true), action.flags % 0x1_0000_0000, action.restorer);
+  }
+
+  /** i386's first sigaction, of 32 signals. */
+  private oldSignalAction(task: Task, address: number): string {
+    if (address === 0) return "NULL";
+    const action = this.read(task, OLD_SIGACTION, address);
+    return action === null ? pointer(address) : this.signalActionText(action.handler, BigInt(action.mask), action.flags, action.restorer);
+  }
+
+  private signalActionText(handler: number, mask: bigint, flags: number, restorerAddress: number): string {
     const name = handler === 0 ? "SIG_DFL" : handler === 1 ? "SIG_IGN" : pointer(handler);
-    const restorer = flags & SA_RESTORER ? `, sa_restorer=${pointer(u64(action, 16))}` : "";
-    return `{sa_handler=${name}, sa_mask=${signalSetText(action.getBigUint64(24, true))}, sa_flags=${this.names.flags("sa", flags)}${restorer}}`;
+    const restorer = flags & SA_RESTORER ? `, sa_restorer=${pointer(restorerAddress)}` : "";
+    return `{sa_handler=${name}, sa_mask=${signalSetText(mask)}, sa_flags=${this.names.flags("sa", flags)}${restorer}}`;
   }
 
   private timespecPair(task: Task, address: number): string {
-    const pair = this.view(task, address, 32);
-    if (pair === null) return pointer(address);
-    return `[${[0, 16].map((at) => `{tv_sec=${i64(pair, at)}, tv_nsec=${i64(pair, at + 8)}}`).join(", ")}]`;
+    const pair = [0, 1].map((index) => this.read(task, TIMESPEC, address + index * TIMESPEC.size(task.abi)));
+    return pair.includes(null) ? pointer(address) : `[${pair.map((time) => timespecText(time!.tv_sec, time!.tv_nsec)).join(", ")}]`;
   }
 
   private fcntlArgument(value: number, command: number): string {
@@ -347,65 +384,77 @@ export class CallTrace {
 
   private struct(task: Task, name: string, direction: string, address: number): string {
     if (address === 0) return "NULL";
-    const printer = structPrinters[name];
-    if (printer === undefined || direction === "none" || direction === "futex") {
-      return direction === "futex" && printer !== undefined ? (this.structText(task, printer, address) ?? pointer(address)) : pointer(address);
-    }
-    return this.structText(task, printer, address) ?? pointer(address);
+    if (name === "utsname") return this.utsname(task, address);
+    const known = structPrinters[name];
+    if (known === undefined || direction === "none") return pointer(address);
+    return this.structText(task, known, address) ?? pointer(address);
+  }
+
+  /** Six fields of 65 bytes. */
+  private utsname(task: Task, address: number): string {
+    const view = this.view(task, address, 390);
+    return view === null ? pointer(address) : `{sysname=${quote(field(view, 0, 65))}, nodename=${quote(field(view, 65, 65))}, ...}`;
   }
 
   private structText(task: Task, printer: StructPrinter, address: number): string | null {
-    const view = this.view(task, address, printer.size);
-    return view === null ? null : printer.print(view);
+    const values = this.read(task, printer.struct, address);
+    return values === null ? null : printer.print(values);
   }
 }
 
 interface StructPrinter {
-  size: number;
-  print(view: DataView): string;
+  struct: Struct<string>;
+  print(values: Record<string, number>): string;
+}
+
+function printer<Name extends string>(struct: Struct<Name>, print: (values: Record<Name, number>) => string): StructPrinter {
+  return { struct, print };
 }
 
 /** The fields that strace shows without -v. */
 const structPrinters: Readonly<Record<string, StructPrinter>> = {
-  timespec: { size: 16, print: (v) => `{tv_sec=${i64(v, 0)}, tv_nsec=${i64(v, 8)}}` },
-  timeval: { size: 16, print: (v) => timeval(v, 0) },
-  itimerspec: {
-    size: 32,
-    print: (v) => `{it_interval={tv_sec=${i64(v, 0)}, tv_nsec=${i64(v, 8)}}, it_value={tv_sec=${i64(v, 16)}, tv_nsec=${i64(v, 24)}}}`,
-  },
-  itimerval: { size: 32, print: (v) => `{it_interval=${timeval(v, 0)}, it_value=${timeval(v, 16)}}` },
-  stat: { size: 144, print: statText },
-  statfs: {
-    size: 120,
-    print: (v) => `{f_type=0x${u64(v, 0).toString(16)}, f_bsize=${u64(v, 8)}, f_blocks=${u64(v, 16)}, f_bfree=${u64(v, 24)}, ...}`,
-  },
-  statx: {
-    size: 256,
-    print: (v) => `{stx_mask=0x${v.getUint32(0, true).toString(16)}, stx_mode=${modeText(v.getUint16(28, true))}, stx_size=${u64(v, 40)}, ...}`,
-  },
-  utsname: { size: 390, print: (v) => `{sysname=${quote(field(v, 0, 65))}, nodename=${quote(field(v, 65, 65))}, ...}` },
-  rlimit: { size: 16, print: (v) => `{rlim_cur=${limitText(u64(v, 0))}, rlim_max=${limitText(u64(v, 8))}}` },
-  rusage: { size: 144, print: (v) => `{ru_utime=${timeval(v, 0)}, ru_stime=${timeval(v, 16)}, ...}` },
-  sysinfo: { size: 112, print: (v) => `{uptime=${u64(v, 0)}, totalram=${u64(v, 32)}, freeram=${u64(v, 40)}, ...}` },
-  tms: { size: 32, print: (v) => `{tms_utime=${u64(v, 0)}, tms_stime=${u64(v, 8)}, tms_cutime=${u64(v, 16)}, tms_cstime=${u64(v, 24)}}` },
-  stack_t: {
-    size: 24,
-    print: (v) => {
-      const flags = v.getUint32(8, true);
-      return `{ss_sp=${pointer(u64(v, 0))}, ss_flags=${flags === 2 ? "SS_DISABLE" : flags}, ss_size=${u64(v, 16)}}`;
-    },
-  },
+  timespec: printer(TIMESPEC, (v) => timespecText(v.tv_sec, v.tv_nsec)),
+  timeval: printer(TIMEVAL, (v) => timevalText(v.tv_sec, v.tv_usec)),
+  itimerspec: printer(
+    ITIMERSPEC, (v) => `{it_interval=${timespecText(v.interval_sec, v.interval_nsec)}, it_value=${timespecText(v.value_sec, v.value_nsec)}}`,
+  ),
+  itimerval: printer(
+    ITIMERVAL, (v) => `{it_interval=${timevalText(v.interval_sec, v.interval_usec)}, it_value=${timevalText(v.value_sec, v.value_usec)}}`,
+  ),
+  stat: printer(STAT, statText),
+  stat64: printer(STAT64, statText),
+  statfs: printer(STATFS, statfsText),
+  statfs64: printer(STATFS64, statfsText),
+  statx: printer(STATX, (v) => `{stx_mask=0x${v.stx_mask.toString(16)}, stx_mode=${modeText(v.stx_mode)}, stx_size=${v.stx_size}, ...}`),
+  rlimit: printer(RLIMIT, limitsText),
+  rlimit64: printer(RLIMIT64, limitsText),
+  rusage: printer(
+    RUSAGE, (v) => `{ru_utime=${timevalText(v.utime_sec, v.utime_usec)}, ru_stime=${timevalText(v.stime_sec, v.stime_usec)}, ...}`,
+  ),
+  sysinfo: printer(SYSINFO, (v) => `{uptime=${v.uptime}, totalram=${v.totalram}, freeram=${v.freeram}, ...}`),
+  tms: printer(
+    TMS, (v) => `{tms_utime=${v.tms_utime}, tms_stime=${v.tms_stime}, tms_cutime=${v.tms_cutime}, tms_cstime=${v.tms_cstime}}`,
+  ),
+  stack_t: printer(
+    STACK_T, (v) => `{ss_sp=${pointer(v.ss_sp)}, ss_flags=${v.ss_flags === 2 ? "SS_DISABLE" : v.ss_flags}, ss_size=${v.ss_size}}`,
+  ),
+  user_desc: printer(USER_DESC, userDescText),
 };
 
-function statText(view: DataView): string {
-  const mode = view.getUint32(24, true);
-  const type = mode & 0o170000;
-  const rdev = u64(view, 40);
+function statText({ st_mode, st_rdev, st_size }: Record<"st_mode" | "st_rdev" | "st_size", number>): string {
+  const type = st_mode & 0o170000;
   const device = type === 0o020000 || type === 0o060000;
-  const last = device
-    ? `st_rdev=makedev(0x${((rdev >>> 8) & 0xfff).toString(16)}, 0x${(rdev & 0xff).toString(16)})`
-    : `st_size=${u64(view, 48)}`;
-  return `{st_mode=${modeText(mode)}, ${last}, ...}`;
+  const last = device ? `st_rdev=makedev(0x${((st_rdev >>> 8) & 0xfff).toString(16)}, 0x${(st_rdev & 0xff).toString(16)})` : `st_size=${st_size}`;
+  return `{st_mode=${modeText(st_mode)}, ${last}, ...}`;
+}
+
+function statfsText(v: Record<"f_type" | "f_bsize" | "f_blocks" | "f_bfree", number>): string {
+  return `{f_type=0x${v.f_type.toString(16)}, f_bsize=${v.f_bsize}, f_blocks=${v.f_blocks}, f_bfree=${v.f_bfree}, ...}`;
+}
+
+function userDescText({ entry_number, base_addr, limit, flags }: Record<"entry_number" | "base_addr" | "limit" | "flags", number>): string {
+  const bits = USER_DESC_FLAGS.map(([name, shift, mask]) => `${name}=${(flags >>> shift) & mask}`).join(", ");
+  return `{entry_number=${entry_number | 0}, base_addr=0x${base_addr.toString(16)}, limit=0x${limit.toString(16).padStart(6, "0")}, ${bits}}`;
 }
 
 const fileTypes: Readonly<Record<number, string>> = {
@@ -417,20 +466,26 @@ function modeText(mode: number): string {
   return type === undefined ? octal(mode) : `${type}|${octal(mode & 0o7777)}`;
 }
 
+function limitsText({ rlim_cur, rlim_max }: Record<"rlim_cur" | "rlim_max", number>): string {
+  return `{rlim_cur=${limitText(rlim_cur)}, rlim_max=${limitText(rlim_max)}}`;
+}
+
 function limitText(value: number): string {
+  if (value === 0xffffffff) return "RLIM_INFINITY";
   if (value >= RLIM_INFINITY) return "RLIM64_INFINITY";
   return value > 1024 && value % 1024 === 0 ? `${value / 1024}*1024` : String(value);
 }
 
-function timeval(view: DataView, at: number): string {
-  return `{tv_sec=${i64(view, at)}, tv_usec=${i64(view, at + 8)}}`;
+function timespecText(sec: number, nsec: number): string {
+  return `{tv_sec=${sec}, tv_nsec=${nsec}}`;
+}
+
+function timevalText(sec: number, usec: number): string {
+  return `{tv_sec=${sec}, tv_usec=${usec}}`;
 }
 
 function u64(view: DataView, at: number): number {
   return view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
-}
-function i64(view: DataView, at: number): number {
-  return view.getInt32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
 }
 
 function field(view: DataView, at: number, length: number): string {
@@ -454,6 +509,10 @@ function valueInt({ value = 0n }: SignalInfo): number {
 
 function valuePointer({ value = 0n }: SignalInfo): string {
   return value === 0n ? "NULL" : `0x${BigInt.asUintN(64, value).toString(16)}`;
+}
+
+function abiName({ abi }: Task): "x86-64" | "i386" {
+  return abi.word === 8 ? "x86-64" : "i386";
 }
 
 /** An argument that the call does not look at is printed as "", and left out. */

@@ -1,16 +1,8 @@
 // Every system call of x86-64 Linux 6.1, one row each: number, name, argument kinds, handler (Linux
 // arch/x86/entry/syscalls/syscall_64.tbl). Dispatch (entry-common.ts), strace and fuzzers go by these rows.
-// A row without a handler answers -ENOSYS and is named in a notice.
-//
-// Argument kinds, as strace.ts prints them:
-//   fd dirfd pid i32 sig enum:NAME                  32 bits, signed
-//   u32 hex32 mode mode?N uid dev flags:NAME        32 bits, unsigned (mode?N: only if argument N has O_CREAT)
-//   off i64 hexoff                                  64 bits, signed, as a number
-//   ptr size path str cstr strv env buf:DIR:N iov:DIR:N pollfd:N struct:NAME:DIR ...   addresses and lengths, as a number
-//   DIR is in or out, N the argument that holds a length; "-> ptr" says how the result is printed.
+// A row without a handler answers -ENOSYS and is named in a notice. Argument kinds: syscall-row.ts.
 
-import type { Task } from "./task";
-import type { Block } from "./wait";
+import { type Handler, SyscallRow } from "./syscall-row";
 import {
   sysChdir, sysChroot, sysFchdir, sysGetcwd, sysGetdents, sysGetdents64, sysLink, sysLinkat, sysMkdir, sysMkdirat, sysMknod,
   sysMknodat, sysReadlink, sysReadlinkat, sysRename, sysRenameat, sysRenameat2, sysRmdir, sysSymlink, sysSymlinkat, sysUnlink,
@@ -64,6 +56,7 @@ import {
   sysFstatfs, sysFutimesat, sysLchown, sysLstat, sysNewfstatat, sysStat, sysStatfs, sysStatx, sysUmask, sysUtime, sysUtimensat,
   sysUtimes,
 } from "./syscalls/stat";
+import { sysModifyLdt } from "./syscalls/segments";
 import { sysGetcpu, sysGetrandom, sysSetdomainname, sysSethostname, sysSysinfo, sysSyslog, sysUname } from "./syscalls/system";
 import {
   sysAlarm, sysClockGetres, sysClockGettime, sysClockNanosleep, sysClockSettime, sysGetitimer, sysGettimeofday, sysNanosleep,
@@ -73,60 +66,6 @@ import {
   sysFgetxattr, sysFlistxattr, sysFremovexattr, sysFsetxattr, sysGetxattr, sysLgetxattr, sysListxattr, sysLlistxattr,
   sysLremovexattr, sysLsetxattr, sysRemovexattr, sysSetxattr,
 } from "./syscalls/xattr";
-
-/** Arguments come converted by their kinds. Answers a result >= 0, -errno, or a Block. */
-export type Handler = (task: Task, ...args: any[]) => number | Block;
-
-export const CONVERT_ADDRESS = 0;
-export const CONVERT_I32 = 1;
-export const CONVERT_U32 = 2;
-export const CONVERT_I64 = 3;
-export const CONVERT_BIG = 4;
-
-const i32Kinds = new Set(["fd", "dirfd", "pid", "i32", "sig", "enum"]);
-const u32Kinds = new Set(["u32", "hex32", "mode", "uid", "dev", "flags"]);
-const i64Kinds = new Set(["off", "i64", "hexoff"]);
-
-function conversionOf(kind: string): number {
-  let end = 0;
-  while (end < kind.length && kind[end] !== ":" && kind[end] !== "?") end++;
-  const base = kind.slice(0, end);
-  if (i32Kinds.has(base)) return CONVERT_I32;
-  if (u32Kinds.has(base)) return CONVERT_U32;
-  if (i64Kinds.has(base)) return CONVERT_I64;
-  return base === "u64" ? CONVERT_BIG : CONVERT_ADDRESS;
-}
-
-export class SyscallRow {
-  private parsed: readonly string[] | undefined;
-  private converted: Uint8Array | undefined;
-
-  constructor(
-    readonly number: number,
-    readonly name: string,
-    private readonly signature: string,
-    readonly handler: Handler | null,
-    /** What of the call is not there, for the compatibility page. */
-    readonly note: string,
-  ) {}
-
-  // Both are made when first asked for: a short run makes a handful of calls.
-
-  /** Argument kinds, in order. */
-  get kinds(): readonly string[] {
-    return (this.parsed ??= this.signature.split("->")[0]!.split(" ").filter((kind) => kind !== ""));
-  }
-
-  /** CONVERT_* of each argument. */
-  get conversions(): Uint8Array {
-    return (this.converted ??= Uint8Array.from(this.kinds, conversionOf));
-  }
-
-  /** How the result is printed: "ptr", "mode", "hex" or "" for decimal. */
-  get resultKind(): string {
-    return (this.signature.split("->")[1] ?? "").trim();
-  }
-}
 
 function sys(number: number, name: string, signature: string, handler: Handler | null, note = ""): SyscallRow {
   return new SyscallRow(number, name, signature, handler, note);
@@ -290,7 +229,7 @@ export const syscallRows: readonly SyscallRow[] = [
   sys(151, "mlockall", "flags:mlockall", sysMlockall),
   sys(152, "munlockall", "", sysMunlockall),
   sys(153, "vhangup", "ptr ptr ptr ptr ptr ptr", null),
-  sys(154, "modify_ldt", "ptr ptr ptr ptr ptr ptr", null),
+  sys(154, "modify_ldt", "i32 ptr size", sysModifyLdt),
   sys(155, "pivot_root", "ptr ptr ptr ptr ptr ptr", sysPivotRoot),
   sys(156, "_sysctl", "ptr ptr ptr ptr ptr ptr", null),
   sys(157, "prctl", "enum:prctl ptr ptr ptr ptr", sysPrctl),
@@ -338,7 +277,7 @@ export const syscallRows: readonly SyscallRow[] = [
   sys(199, "fremovexattr", "fd str", sysFremovexattr),
   sys(200, "tkill", "pid sig", sysTkill),
   sys(201, "time", "ptr", sysTime),
-  sys(202, "futex", "ptr enum:futex u32 struct:timespec:futex ptr u32", sysFutex, "WAIT, WAKE and their BITSET forms, for one thread"),
+  sys(202, "futex", "ptr enum:futex u32 struct:timespec:in ptr u32", sysFutex, "WAIT, WAKE and their BITSET forms, for one thread"),
   sys(203, "sched_setaffinity", "pid u32 ptr", sysSchedSetaffinity),
   sys(204, "sched_getaffinity", "pid u32 cpuset:out", sysSchedGetaffinity),
   sys(205, "set_thread_area", "ptr ptr ptr ptr ptr ptr", null),
@@ -438,7 +377,7 @@ export const syscallRows: readonly SyscallRow[] = [
   sys(299, "recvmmsg", "ptr ptr ptr ptr ptr ptr", null),
   sys(300, "fanotify_init", "ptr ptr ptr ptr ptr ptr", null),
   sys(301, "fanotify_mark", "ptr ptr ptr ptr ptr ptr", null),
-  sys(302, "prlimit64", "pid enum:rlimit struct:rlimit:in struct:rlimit:out", sysPrlimit64),
+  sys(302, "prlimit64", "pid enum:rlimit struct:rlimit64:in struct:rlimit64:out", sysPrlimit64),
   sys(303, "name_to_handle_at", "ptr ptr ptr ptr ptr ptr", null),
   sys(304, "open_by_handle_at", "ptr ptr ptr ptr ptr ptr", null),
   sys(305, "clock_adjtime", "ptr ptr ptr ptr ptr ptr", null),

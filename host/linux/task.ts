@@ -3,6 +3,8 @@
 
 import type { KernelStack } from "../ring0/kernel-stack";
 import type { PtRegs } from "../ring0/pt-regs";
+import { type Abi, X86_64 } from "./abi";
+import { type CallTable, NATIVE_CALLS } from "./call-tables";
 import type { Kernel } from "./kernel";
 import type { Limits } from "./limits";
 import type { Mm } from "./mm";
@@ -31,7 +33,7 @@ export interface Credentials {
 
 /** A call that a signal cut short and restart_syscall goes on with, by the end of its timeout (Linux struct restart_block). */
 export type RestartBlock =
-  | { readonly call: "nanosleep"; readonly deadlineNs: number; readonly remaining: number }
+  | { readonly call: "nanosleep"; readonly deadlineNs: number; readonly remaining: number; readonly abi: Abi }
   | { readonly call: "poll"; readonly fds: number; readonly count: number; readonly deadlineNs: number }
   | { readonly call: "futex"; readonly address: number; readonly value: number; readonly deadlineNs: number };
 
@@ -48,6 +50,10 @@ export class Task {
   exitCode = 0;
   exitSignal = 0;
   readonly signals = new SignalState();
+  /** Of the door that the task came in by last (Linux TS_COMPAT). */
+  calls: CallTable = NATIVE_CALLS;
+  /** Layouts of the system call being served, or of the last one. */
+  abi: Abi = X86_64;
   /** What a call that slept keeps until it is run again, in a form of its own; null at the start of every call. */
   progress: unknown = null;
   /** A system call that slept is to be run again from pt_regs before the task goes on. */

@@ -3,7 +3,7 @@
 // entry-common.ts turns into -EFAULT. Mm is one of these.
 
 import type { PhysMemory } from "../machine/phys-memory";
-import { E2BIG, EINVAL, ENAMETOOLONG, ENOMEM, Errno, UserFault } from "./errno";
+import { E2BIG, ENAMETOOLONG, ENOMEM, Errno, UserFault } from "./errno";
 import { PAGE_SIZE, TASK_SIZE } from "./uapi-mman";
 
 const TWO_32 = 0x1_0000_0000;
@@ -161,13 +161,13 @@ export abstract class UserMemory {
     }
   }
 
-  /** The strings of a NULL-terminated array of pointers, as execve takes it; NULL itself is an empty array. */
-  getStringArray(address: number, maxBytes: number): string[] {
+  /** The strings of a NULL-terminated array of pointers, as execve takes it, of `word` bytes each; NULL itself is an empty array. */
+  getStringArray(address: number, word: 4 | 8, maxBytes: number): string[] {
     const strings: string[] = [];
     if (address === 0) return strings;
     let bytes = 0;
-    for (let at = address; ; at += 8) {
-      const pointer = this.getU64(at);
+    for (let at = address; ; at += word) {
+      const pointer = word === 8 ? this.getU64(at) : this.getU32(at);
       if (pointer === 0) return strings;
       const text = this.getCString(pointer, 32 * PAGE_SIZE, E2BIG);
       bytes += text.length + 9;
@@ -176,17 +176,7 @@ export abstract class UserMemory {
     }
   }
 
-  /**
-   * struct timespec as nanoseconds. Throws EINVAL for a negative time or nanoseconds outside 0..999999999; a time past
-   * the 292 years that ktime_t counts is that many years.
-   */
-  getTimespecNs(address: number): number {
-    const sec = this.getI64(address);
-    const nsec = this.getI64(address + 8);
-    if (sec < 0 || nsec < 0 || nsec > 999_999_999) throw new Errno(EINVAL);
-    return Math.min(sec * 1e9 + nsec, 2 ** 63);
-  }
-
+  /** Two integers of 64 bits: a timespec or a timeval. */
   putTimespec(address: number, sec: number, nsec: number): void {
     this.#sixteen.setUint32(0, sec, true);
     this.#sixteen.setUint32(4, Math.floor(sec / TWO_32), true);

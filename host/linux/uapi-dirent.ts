@@ -1,4 +1,5 @@
 // struct linux_dirent and struct linux_dirent64 (fs/readdir.c, include/linux/dirent.h). Written by getdents.
+import { EOVERFLOW, Errno } from "./errno";
 import { put64 } from "./uapi-stat";
 
 export const DT_UNKNOWN = 0;
@@ -8,7 +9,7 @@ export function direntType(mode: number): number {
   return (mode >>> 12) & 15;
 }
 
-//   struct linux_dirent64, 8-byte aligned            struct linux_dirent
+//   struct linux_dirent64, 8-byte aligned            struct linux_dirent, whose ino and off are words: of 4 bytes on i386
 //    0     8     16     18   19                       0     8     16     18            reclen-1
 //   +-----+-----+------+----+----------+---+         +-----+-----+------+----------+---+----+
 //   | ino | off |reclen|type| name     | 0 |         | ino | off |reclen| name     | 0 |type|
@@ -24,6 +25,20 @@ export function encodeDirent64(name: string, ino: number, off: number, type: num
   view.setUint16(16, reclen, true);
   bytes[18] = type;
   putName(bytes, 19, name);
+  return bytes;
+}
+
+/** linux_dirent of i386, 4-byte aligned. Throws EOVERFLOW for an inode number that it has no room for. */
+export function encodeDirent32(name: string, ino: number, off: number, type: number): Uint8Array {
+  if (ino > 0xffffffff) throw new Errno(EOVERFLOW);
+  const reclen = (10 + name.length + 2 + 3) & ~3;
+  const bytes = new Uint8Array(reclen);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, ino, true);
+  view.setUint32(4, off, true);
+  view.setUint16(8, reclen, true);
+  putName(bytes, 10, name);
+  bytes[reclen - 1] = type;
   return bytes;
 }
 

@@ -5,7 +5,9 @@ export const PAGE_SIZE = 4096;
 export const PAGE_SHIFT = 12;
 /** First address that user space cannot have: 2^47 less a guard page. */
 export const TASK_SIZE = 0x7ffffffff000;
-export const STACK_TOP = TASK_SIZE;
+/** The same for a 32-bit program under a 64-bit kernel, and with ADDR_LIMIT_3GB in its personality (IA32_PAGE_OFFSET). */
+export const TASK_SIZE_32 = 0xffffe000;
+export const TASK_SIZE_3GB = 0xc0000000;
 /** vm.mmap_min_addr: what the null pointer guard keeps free. */
 export const MMAP_MIN_ADDR = 0x10000;
 /** stack_guard_gap, 256 pages below a stack that nothing else may take. */

@@ -1,5 +1,5 @@
-// struct stat, struct statx, struct statfs and the mode bits (arch/x86/include/uapi/asm/stat.h,
-// include/uapi/linux/stat.h, include/uapi/asm-generic/statfs.h). Written by syscalls/stat.ts through uaccess.
+// Mode bits, struct statx, and what the kernel knows of a file and a file system before stat and statfs give it a form
+// (include/uapi/linux/stat.h, include/uapi/asm-generic/statfs.h). Read by syscalls/stat.ts and vfs/.
 
 export const S_IFMT = 0o170000;
 export const S_IFSOCK = 0o140000;
@@ -78,47 +78,6 @@ export function put64(view: DataView, offset: number, value: number): void {
   view.setInt32(offset + 4, Math.floor(value / TWO_32), true);
 }
 
-//   struct stat, 144 bytes                      arch/x86/include/uapi/asm/stat.h
-//    0       8       16      24  28  32  36  40      48      56      64
-//   +-------+-------+-------+---+---+---+---+-------+-------+-------+-------+
-//   | dev   | ino   | nlink |mod|uid|gid| 0 | rdev  | size  |blksize|blocks |
-//   +-------+-------+-------+---+---+---+---+-------+-------+-------+-------+
-//    72      80      88      96      104     112     120 .. 143
-//   +-------+-------+-------+-------+-------+-------+--------------------+
-//   |atime s|    ns |mtime s|    ns |ctime s|    ns | reserved, zero     |
-//   +-------+-------+-------+-------+-------+-------+--------------------+
-export const SIZEOF_STAT = 144;
-
-/** Field table of struct stat for strace: name, offset, bytes. */
-export const STAT_FIELDS: readonly (readonly [string, number, number])[] = [
-  ["st_dev", 0, 8], ["st_ino", 8, 8], ["st_nlink", 16, 8], ["st_mode", 24, 4], ["st_uid", 28, 4], ["st_gid", 32, 4],
-  ["st_rdev", 40, 8], ["st_size", 48, 8], ["st_blksize", 56, 8], ["st_blocks", 64, 8],
-  ["st_atime", 72, 8], ["st_atime_nsec", 80, 8], ["st_mtime", 88, 8], ["st_mtime_nsec", 96, 8],
-  ["st_ctime", 104, 8], ["st_ctime_nsec", 112, 8],
-];
-
-export function encodeStat(a: Attributes): Uint8Array {
-  const bytes = new Uint8Array(SIZEOF_STAT);
-  const view = new DataView(bytes.buffer);
-  put64(view, 0, a.dev);
-  put64(view, 8, a.ino);
-  put64(view, 16, a.nlink);
-  view.setUint32(24, a.mode, true);
-  view.setUint32(28, a.uid, true);
-  view.setUint32(32, a.gid, true);
-  put64(view, 40, a.rdev);
-  put64(view, 48, a.size);
-  put64(view, 56, a.blksize);
-  put64(view, 64, a.blocks);
-  put64(view, 72, a.atime.sec);
-  put64(view, 80, a.atime.nsec);
-  put64(view, 88, a.mtime.sec);
-  put64(view, 96, a.mtime.nsec);
-  put64(view, 104, a.ctime.sec);
-  put64(view, 112, a.ctime.nsec);
-  return bytes;
-}
-
 //   struct statx, 256 bytes                     include/uapi/linux/stat.h
 //    0    4    8          16   20   24   28 30   32      40      48      56
 //   +----+----+----------+----+----+----+--+--+-------+-------+-------+-----------+
@@ -161,28 +120,5 @@ export function encodeStatx(a: Attributes, mountId: number, isMountRoot: boolean
   return bytes;
 }
 
-//   struct statfs, 120 bytes                    include/uapi/asm-generic/statfs.h
-//    0       8       16      24      32      40      48      56   60   64      72      80      88 .. 119
-//   +-------+-------+-------+-------+-------+-------+-------+----+----+-------+-------+-------+-----+
-//   | type  | bsize |blocks | bfree |bavail | files | ffree | fsid:2  |namelen|frsize | flags | 0   |
-//   +-------+-------+-------+-------+-------+-------+-------+----+----+-------+-------+-------+-----+
-export const SIZEOF_STATFS = 120;
 export const ST_RDONLY = 1;
 export const ST_VALID = 0x20;
-
-export function encodeStatfs(s: FileSystemStatistics, dev: number, readOnly: boolean): Uint8Array {
-  const bytes = new Uint8Array(SIZEOF_STATFS);
-  const view = new DataView(bytes.buffer);
-  put64(view, 0, s.type);
-  put64(view, 8, s.bsize);
-  put64(view, 16, s.blocks);
-  put64(view, 24, s.bfree);
-  put64(view, 32, s.bavail);
-  put64(view, 40, s.files);
-  put64(view, 48, s.ffree);
-  view.setUint32(56, dev, true);
-  put64(view, 64, s.namelen);
-  put64(view, 72, s.bsize);
-  put64(view, 80, ST_VALID | (readOnly ? ST_RDONLY : 0));
-  return bytes;
-}

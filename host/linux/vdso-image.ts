@@ -1,5 +1,6 @@
-// linux-vdso.so.1 as an ELF shared object: tables, notes and unwind data laid out around the code of vdso.asm.ts, so that a file
-// offset is a memory offset and nothing is left to relocate. Called from vdso.build.ts at build time; the image is mapped as it is.
+// A vDSO as an ELF shared object, linux-vdso.so.1 or the 32-bit linux-gate.so.1: tables, notes and unwind data laid out around the code of
+// vdso.asm.ts or vdso-32.asm.ts, so that a file offset is a memory offset and nothing is left to relocate. Called from vdso.build.ts at
+// build time; the image is mapped as it is.
 //
 //   ELF header, 4 program headers
 //   .hash .gnu.hash .dynsym .dynstr .gnu.version .gnu.version_d    what the dynamic linker, musl, Go and others look functions up in
@@ -10,16 +11,17 @@
 //   .shstrtab, section headers                                    for readelf, objdump and gdb
 
 import { PAGE_SIZE } from "./uapi-mman";
-import { vdsoFunctions } from "./vdso.asm";
+import { Bytes, type Code, type VdsoObject } from "./vdso-object";
+import { unwindTables } from "./vdso-unwind";
 
-const SONAME = "linux-vdso.so.1";
-const VERSION = "LINUX_2.6";
 /** KERNEL_VERSION(6, 1, 0) */
 const LINUX_VERSION_CODE = 0x060100;
 
-const EHDR_SIZE = 64;
-const PHDR_SIZE = 56;
-const SHDR_SIZE = 64;
+/** Sizes of the records that differ between the classes. */
+const SIZES = {
+  64: { ehdr: 64, phdr: 56, shdr: 64, symbol: 24, dynamic: 16 },
+  32: { ehdr: 52, phdr: 32, shdr: 40, symbol: 16, dynamic: 8 },
+} as const;
 const PROGRAM_HEADERS = 4;
 
 const SHT_PROGBITS = 1;
@@ -59,36 +61,9 @@ const STT_OBJECT = 1;
 const STT_FUNC = 2;
 const SHN_ABS = 0xfff1;
 
-/** vd_ndx of the two versions: the object's own name, and the one that all symbols have. */
+/** vd_ndx of the object's own name; the versions' follow. */
 const VER_NDX_BASE = 1;
-const VER_NDX_LINUX = 2;
 const VER_FLG_BASE = 1;
-
-/** Bytes written one field after the other, little-endian. */
-class Bytes {
-  readonly list: number[] = [];
-  u8(...values: number[]): this {
-    this.list.push(...values.map((value) => value & 0xff));
-    return this;
-  }
-  u16(value: number): this {
-    return this.u8(value, value >>> 8);
-  }
-  /** Negative numbers as their two's complement. */
-  u32(value: number): this {
-    return this.u16(value).u16(value >>> 16);
-  }
-  u64(value: number): this {
-    return this.u32(value).u32(Math.floor(value / 0x1_0000_0000));
-  }
-  text(text: string): this {
-    return this.u8(...[...text].map((char) => char.charCodeAt(0)), 0);
-  }
-  align(to: number, fill = 0): this {
-    while (this.list.length % to !== 0) this.list.push(fill);
-    return this;
-  }
-}
 
 /** ELF's hash of a name (System V gABI, figure 5-13). */
 export function sysvHash(name: string): number {
@@ -111,26 +86,23 @@ interface VdsoSymbol {
   name: string;
   bind: number;
   type: number;
+  version: string;
   /** Offset in the image and size; both 0 for the version's own symbol, which is absolute. */
   value: number;
   size: number;
-}
-
-interface Code {
-  name: string;
-  offset: number;
-  bytes: Uint8Array;
 }
 
 const GNU_BUCKETS = 3;
 const SYSV_BUCKETS = 3;
 
 /** Every dynamic symbol but the null one, in the order that .gnu.hash demands: by bucket. */
-function symbolsOf(code: readonly Code[]): VdsoSymbol[] {
-  const symbols: VdsoSymbol[] = [{ name: VERSION, bind: STB_GLOBAL, type: STT_OBJECT, value: 0, size: 0 }];
-  for (const { name, offset, bytes } of code) {
-    const common = { type: STT_FUNC, value: offset, size: bytes.length };
-    symbols.push({ name, bind: STB_GLOBAL, ...common }, { name: name.replace("__vdso_", ""), bind: STB_WEAK, ...common });
+function symbolsOf({ versions, weak }: VdsoObject, code: readonly Code[]): VdsoSymbol[] {
+  const symbols: VdsoSymbol[] = versions.map((version) => ({ name: version, bind: STB_GLOBAL, type: STT_OBJECT, version, value: 0, size: 0 }));
+  for (const { function: { name, version }, offset, bytes } of code) {
+    if (version === null) continue;
+    const common = { type: STT_FUNC, version, value: offset, size: bytes.length };
+    symbols.push({ name, bind: STB_GLOBAL, ...common });
+    if (weak) symbols.push({ name: name.replace("__vdso_", ""), bind: STB_WEAK, ...common });
   }
   return symbols.sort((a, b) => (gnuHash(a.name) % GNU_BUCKETS) - (gnuHash(b.name) % GNU_BUCKETS));
 }
@@ -147,47 +119,51 @@ interface Section {
   bytes(addressOf: (section: string) => number): number[];
 }
 
-function sectionsOf(code: readonly Code[], buildId: Uint8Array): Section[] {
-  const symbols = symbolsOf(code);
+function sectionsOf(object: VdsoObject, code: readonly Code[], buildId: Uint8Array): Section[] {
+  const { bits, versions } = object;
+  const sizes = SIZES[bits];
+  const symbols = symbolsOf(object, code);
   const strings = new Strings();
   const names = symbols.map(({ name }) => strings.add(name));
-  const soname = strings.add(SONAME);
-  const version = strings.add(VERSION);
+  const soname = strings.add(object.soname);
+  const definitions: VersionDefinition[] = [[VER_NDX_BASE, VER_FLG_BASE, object.soname, soname]];
+  versions.forEach((version, index) => definitions.push([VER_NDX_BASE + 1 + index, 0, version, strings.add(version)]));
   const text = code.flatMap(({ offset, bytes }, index) => {
     const end = index + 1 < code.length ? code[index + 1]!.offset : offset + bytes.length;
     return [...bytes, ...new Array<number>(end - offset - bytes.length).fill(0x90)];
   });
-  const data = { flags: SHF_ALLOC, align: 8 };
+  const data = { flags: SHF_ALLOC, align: bits / 8 };
+  const unwind = (addressOf: (section: string) => number) => unwindTables(bits, code, addressOf(".eh_frame"), addressOf(".eh_frame_hdr"));
   return [
     { name: ".hash", type: SHT_HASH, ...data, link: ".dynsym", entrySize: 4, bytes: () => sysvHashTable(symbols) },
-    { name: ".gnu.hash", type: SHT_GNU_HASH, ...data, link: ".dynsym", bytes: () => gnuHashTable(symbols) },
+    { name: ".gnu.hash", type: SHT_GNU_HASH, ...data, link: ".dynsym", bytes: () => gnuHashTable(symbols, bits) },
     {
-      name: ".dynsym", type: SHT_DYNSYM, ...data, link: ".dynstr", info: 1, entrySize: 24,
-      bytes: () => symbolTable(symbols, names),
+      name: ".dynsym", type: SHT_DYNSYM, ...data, link: ".dynstr", info: 1, entrySize: sizes.symbol,
+      bytes: () => symbolTable(symbols, names, bits),
     },
     { name: ".dynstr", type: SHT_STRTAB, flags: SHF_ALLOC, align: 1, bytes: () => strings.bytes.list },
     {
       name: ".gnu.version", type: SHT_GNU_VERSYM, flags: SHF_ALLOC, align: 2, link: ".dynsym", entrySize: 2,
-      bytes: () => symbols.reduce((bytes) => bytes.u16(VER_NDX_LINUX), new Bytes().u16(0)).list,
+      bytes: () => symbols.reduce((bytes, { version }) => bytes.u16(VER_NDX_BASE + 1 + versions.indexOf(version)), new Bytes().u16(0)).list,
     },
     {
-      name: ".gnu.version_d", type: SHT_GNU_VERDEF, ...data, link: ".dynstr", info: 2,
-      bytes: () => versionDefinitions([[VER_NDX_BASE, VER_FLG_BASE, SONAME, soname], [VER_NDX_LINUX, 0, VERSION, version]]),
+      name: ".gnu.version_d", type: SHT_GNU_VERDEF, ...data, link: ".dynstr", info: definitions.length,
+      bytes: () => versionDefinitions(definitions),
     },
     {
-      name: ".dynamic", type: SHT_DYNAMIC, ...data, link: ".dynstr", entrySize: 16,
-      bytes: (addressOf) => dynamicTable([
+      name: ".dynamic", type: SHT_DYNAMIC, ...data, link: ".dynstr", entrySize: sizes.dynamic,
+      bytes: (addressOf) => dynamicTable(bits, [
         [DT_SONAME, soname], [DT_HASH, addressOf(".hash")], [DT_GNU_HASH, addressOf(".gnu.hash")], [DT_STRTAB, addressOf(".dynstr")],
-        [DT_SYMTAB, addressOf(".dynsym")], [DT_STRSZ, strings.bytes.list.length], [DT_SYMENT, 24], [DT_VERDEF, addressOf(".gnu.version_d")],
-        [DT_VERDEFNUM, 2], [DT_VERSYM, addressOf(".gnu.version")], [DT_NULL, 0],
+        [DT_SYMTAB, addressOf(".dynsym")], [DT_STRSZ, strings.bytes.list.length], [DT_SYMENT, sizes.symbol], [DT_VERDEF, addressOf(".gnu.version_d")],
+        [DT_VERDEFNUM, definitions.length], [DT_VERSYM, addressOf(".gnu.version")], [DT_NULL, 0],
       ]),
     },
     { name: ".note", type: SHT_NOTE, flags: SHF_ALLOC, align: 4, bytes: () => notes(buildId) },
     {
       name: ".eh_frame_hdr", type: SHT_PROGBITS, flags: SHF_ALLOC, align: 4,
-      bytes: (addressOf) => unwindIndex(code, addressOf(".eh_frame_hdr"), addressOf(".eh_frame")),
+      bytes: (addressOf) => unwind(addressOf).index,
     },
-    { name: ".eh_frame", type: SHT_PROGBITS, ...data, bytes: (addressOf) => unwindTable(code, addressOf(".eh_frame")) },
+    { name: ".eh_frame", type: SHT_PROGBITS, ...data, bytes: (addressOf) => unwind(addressOf).table },
     { name: ".text", type: SHT_PROGBITS, flags: SHF_ALLOC | SHF_EXECINSTR, align: TEXT_ALIGN, bytes: () => text },
   ];
 }
@@ -205,10 +181,14 @@ class Strings {
 }
 
 //   Elf64_Sym:  u32 name, u8 bind << 4 | type, u8 visibility, u16 section, u64 value, u64 size
-function symbolTable(symbols: readonly VdsoSymbol[], names: readonly number[]): number[] {
-  const bytes = new Bytes().u64(0).u64(0).u64(0);
+//   Elf32_Sym:  u32 name, u32 value, u32 size, u8 bind << 4 | type, u8 visibility, u16 section
+function symbolTable(symbols: readonly VdsoSymbol[], names: readonly number[], bits: 32 | 64): number[] {
+  const bytes = new Bytes().u8(...new Array<number>(SIZES[bits].symbol).fill(0));
   symbols.forEach(({ bind, type, value, size }, index) => {
-    bytes.u32(names[index]!).u8((bind << 4) | type, 0).u16(type === STT_FUNC ? TEXT_SECTION : SHN_ABS).u64(value).u64(size);
+    bytes.u32(names[index]!);
+    if (bits === 32) bytes.u32(value).u32(size);
+    bytes.u8((bind << 4) | type, 0).u16(type === STT_FUNC ? TEXT_SECTION : SHN_ABS);
+    if (bits === 64) bytes.u64(value).u64(size);
   });
   return bytes.list;
 }
@@ -227,14 +207,15 @@ function sysvHashTable(symbols: readonly VdsoSymbol[]): number[] {
 
 const BLOOM_SHIFT = 6;
 
-//   u32 buckets, u32 first hashed symbol, u32 words of the Bloom filter, u32 shift; u64 filter; u32 first symbol of each bucket;
+//   u32 buckets, u32 first hashed symbol, u32 words of the Bloom filter, u32 shift; the filter, a word of the class; u32 first symbol of each bucket;
 //   u32 hash of each symbol, bit 0 set in the last one of a bucket
-function gnuHashTable(symbols: readonly VdsoSymbol[]): number[] {
+function gnuHashTable(symbols: readonly VdsoSymbol[], bits: 32 | 64): number[] {
   const hashes = symbols.map(({ name }) => gnuHash(name));
   let filter = 0n;
-  for (const hash of hashes) filter |= (1n << BigInt(hash % 64)) | (1n << BigInt((hash >>> BLOOM_SHIFT) % 64));
+  for (const hash of hashes) filter |= (1n << BigInt(hash % bits)) | (1n << BigInt((hash >>> BLOOM_SHIFT) % bits));
   const bytes = new Bytes().u32(GNU_BUCKETS).u32(1).u32(1).u32(BLOOM_SHIFT);
-  bytes.u32(Number(filter & 0xffffffffn)).u32(Number(filter >> 32n));
+  bytes.u32(Number(filter & 0xffffffffn));
+  if (bits === 64) bytes.u32(Number(filter >> 32n));
   for (let bucket = 0; bucket < GNU_BUCKETS; bucket++) bytes.u32(hashes.findIndex((hash) => hash % GNU_BUCKETS === bucket) + 1);
   hashes.forEach((hash, index) => {
     const last = index + 1 === hashes.length || hashes[index + 1]! % GNU_BUCKETS !== hash % GNU_BUCKETS;
@@ -245,7 +226,9 @@ function gnuHashTable(symbols: readonly VdsoSymbol[]): number[] {
 
 //   Elf64_Verdef:   u16 1, u16 flags, u16 index, u16 names, u32 hash, u32 offset of the names, u32 offset of the next
 //   Elf64_Verdaux:  u32 name, u32 offset of the next
-function versionDefinitions(versions: readonly (readonly [index: number, flags: number, name: string, string: number])[]): number[] {
+type VersionDefinition = readonly [index: number, flags: number, name: string, string: number];
+
+function versionDefinitions(versions: readonly VersionDefinition[]): number[] {
   const bytes = new Bytes();
   versions.forEach(([index, flags, name, string], at) => {
     bytes.u16(1).u16(flags).u16(index).u16(1).u32(sysvHash(name)).u32(20).u32(at + 1 < versions.length ? 28 : 0);
@@ -254,8 +237,8 @@ function versionDefinitions(versions: readonly (readonly [index: number, flags: 
   return bytes.list;
 }
 
-function dynamicTable(entries: readonly (readonly [tag: number, value: number])[]): number[] {
-  return entries.reduce((bytes, [tag, value]) => bytes.u64(tag).u64(value), new Bytes()).list;
+function dynamicTable(bits: 32 | 64, entries: readonly (readonly [tag: number, value: number])[]): number[] {
+  return entries.reduce((bytes, [tag, value]) => bytes.word(tag, bits).word(value, bits), new Bytes()).list;
 }
 
 const NT_GNU_BUILD_ID = 3;
@@ -265,39 +248,6 @@ function notes(buildId: Uint8Array): number[] {
   const bytes = new Bytes();
   bytes.u32(6).u32(4).u32(0).text("Linux").align(4).u32(LINUX_VERSION_CODE);
   bytes.u32(4).u32(buildId.length).u32(NT_GNU_BUILD_ID).text("GNU").u8(...buildId).align(4);
-  return bytes.list;
-}
-
-// Call frame information (System V ABI AMD64 supplement 3.7, LSB 5.0 10.6). No function here moves RSP, so one rule holds at every
-// instruction: the frame's address is RSP + 8, the return address stands just below it.
-
-const DW_EH_PE_udata4 = 0x03;
-const DW_EH_PE_pcrel_sdata4 = 0x1b;
-const DW_EH_PE_datarel_sdata4 = 0x3b;
-const DW_CFA_def_cfa = 0x0c;
-const DW_CFA_offset = 0x80;
-const DWARF_RSP = 7;
-const DWARF_RETURN_ADDRESS = 16;
-/** sleb128(-8): offsets of saved registers are counted in 8 bytes downwards. */
-const DATA_ALIGNMENT = 0x78;
-const CIE_SIZE = 24;
-const FDE_SIZE = 24;
-
-function unwindTable(code: readonly Code[], address: number): number[] {
-  const bytes = new Bytes().u32(CIE_SIZE - 4).u32(0).u8(1).text("zR").u8(1, DATA_ALIGNMENT, DWARF_RETURN_ADDRESS, 1, DW_EH_PE_pcrel_sdata4);
-  bytes.u8(DW_CFA_def_cfa, DWARF_RSP, 8, DW_CFA_offset | DWARF_RETURN_ADDRESS, 1).align(8);
-  for (const { offset, bytes: body } of code) {
-    const at = bytes.list.length;
-    bytes.u32(FDE_SIZE - 4).u32(at + 4).u32(offset - (address + at + 8)).u32(body.length).u8(0).align(8);
-  }
-  return bytes.u32(0).list;
-}
-
-/** The binary search table, sorted by address as the code is. */
-function unwindIndex(code: readonly Code[], address: number, table: number): number[] {
-  const bytes = new Bytes().u8(1, DW_EH_PE_pcrel_sdata4, DW_EH_PE_udata4, DW_EH_PE_datarel_sdata4);
-  bytes.u32(table - (address + 4)).u32(code.length);
-  code.forEach(({ offset }, index) => bytes.u32(offset - address).u32(table + CIE_SIZE + index * FDE_SIZE - address));
   return bytes.list;
 }
 
@@ -312,17 +262,28 @@ const BUILD_ID_BYTES = 20;
  * @param digest SHA-1 of the object without its build id
  * @returns the image, whole pages
  */
-export function buildVdsoImage(assemble: (text: string, offset: number) => Uint8Array, digest: (image: Uint8Array) => Uint8Array): Uint8Array {
-  // What stands before the text is as long whatever its values are.
-  const sizes = sectionsOf(vdsoFunctions.map(({ name }) => ({ name, offset: 0, bytes: new Uint8Array(0) })), new Uint8Array(BUILD_ID_BYTES));
-  let offset = place(sizes).get(".text")!;
-  const code = vdsoFunctions.map(({ name, text }) => {
-    const function_ = { name, offset, bytes: assemble(text(offset), offset) };
-    offset = roundUp(offset + function_.bytes.length, TEXT_ALIGN);
-    return function_;
-  });
-  const unnamed = objectOf(sectionsOf(code, new Uint8Array(BUILD_ID_BYTES)));
-  return objectOf(sectionsOf(code, digest(unnamed)));
+export function buildVdsoImage(
+  object: VdsoObject, assemble: (text: string, offset: number) => Uint8Array, digest: (image: Uint8Array) => Uint8Array,
+): Uint8Array {
+  const noId = new Uint8Array(BUILD_ID_BYTES);
+  // What stands before the text is as long whatever its values are, but for unwind rules, which go by the code's length.
+  const lengths = assembled(object, 0, assemble);
+  const start = place(object.bits, sectionsOf(object, lengths, noId)).get(".text")!;
+  const code = assembled(object, start, assemble);
+  const unnamed = objectOf(object, sectionsOf(object, code, noId));
+  return objectOf(object, sectionsOf(object, code, digest(unnamed)));
+}
+
+/** The functions one after the other from `start` on. */
+function assembled({ functions }: VdsoObject, start: number, assemble: (text: string, offset: number) => Uint8Array): Code[] {
+  let offset = start;
+  const code: Code[] = [];
+  const offsetOf = (name: string): number => code.find(({ function: { name: other } }) => other === name)!.offset;
+  for (const description of functions) {
+    code.push({ function: description, offset, bytes: assemble(description.text(offset, offsetOf), offset) });
+    offset = roundUp(offset + code.at(-1)!.bytes.length, TEXT_ALIGN);
+  }
+  return code;
 }
 
 function roundUp(value: number, to: number): number {
@@ -330,9 +291,10 @@ function roundUp(value: number, to: number): number {
 }
 
 /** Address, which is the file offset, of each section. */
-function place(sections: readonly Section[]): Map<string, number> {
+function place(bits: 32 | 64, sections: readonly Section[]): Map<string, number> {
   const places = new Map<string, number>();
-  let at = EHDR_SIZE + PROGRAM_HEADERS * PHDR_SIZE;
+  const { ehdr, phdr } = SIZES[bits];
+  let at = ehdr + PROGRAM_HEADERS * phdr;
   for (const section of sections) {
     at = roundUp(at, section.align);
     places.set(section.name, at);
@@ -341,8 +303,8 @@ function place(sections: readonly Section[]): Map<string, number> {
   return places;
 }
 
-function objectOf(sections: readonly Section[]): Uint8Array {
-  const places = place(sections);
+function objectOf({ bits }: VdsoObject, sections: readonly Section[]): Uint8Array {
+  const places = place(bits, sections);
   const addressOf = (name: string): number => places.get(name)!;
   const indexOf = (name: string): number => sections.findIndex((section) => section.name === name) + 1;
   if (indexOf(".text") !== TEXT_SECTION) throw new Error(`.text is section ${indexOf(".text")}, not ${TEXT_SECTION}`);
@@ -353,7 +315,8 @@ function objectOf(sections: readonly Section[]): Uint8Array {
   const headers = new Bytes();
   const sectionHeader = (name: string, fields: readonly number[]): void => {
     const [type, flags, address, offset, size, link, info, align, entrySize] = fields as [number, number, number, number, number, number, number, number, number];
-    headers.u32(name === "" ? 0 : names.add(name)).u32(type).u64(flags).u64(address).u64(offset).u64(size).u32(link).u32(info).u64(align).u64(entrySize);
+    headers.u32(name === "" ? 0 : names.add(name)).u32(type).word(flags, bits).word(address, bits).word(offset, bits).word(size, bits);
+    headers.u32(link).u32(info).word(align, bits).word(entrySize, bits);
   };
   sectionHeader("", new Array<number>(9).fill(0));
   sections.forEach((section, index) => {
@@ -367,16 +330,16 @@ function objectOf(sections: readonly Section[]): Uint8Array {
   const headersAt = roundUp(textEnd + nameSize, 8);
 
   const image = new Uint8Array(roundUp(headersAt + headers.list.length, PAGE_SIZE));
-  image.set(elfHeader(addressOf(".text"), headersAt, sections.length + 2), 0);
+  image.set(elfHeader(bits, addressOf(".text"), headersAt, sections.length + 2), 0);
   const extent = (name: string): [number, number] => [addressOf(name), contents[indexOf(name) - 1]!.length];
   image.set(
     [
-      ...programHeader(PT_LOAD, PF_R | PF_X, 0, textEnd, PAGE_SIZE),
-      ...programHeader(PT_DYNAMIC, PF_R, ...extent(".dynamic"), 8),
-      ...programHeader(PT_NOTE, PF_R, ...extent(".note"), 4),
-      ...programHeader(PT_GNU_EH_FRAME, PF_R, ...extent(".eh_frame_hdr"), 4),
+      ...programHeader(bits, PT_LOAD, PF_R | PF_X, 0, textEnd, PAGE_SIZE),
+      ...programHeader(bits, PT_DYNAMIC, PF_R, ...extent(".dynamic"), bits / 8),
+      ...programHeader(bits, PT_NOTE, PF_R, ...extent(".note"), 4),
+      ...programHeader(bits, PT_GNU_EH_FRAME, PF_R, ...extent(".eh_frame_hdr"), 4),
     ],
-    EHDR_SIZE,
+    SIZES[bits].ehdr,
   );
   sections.forEach(({ name }, index) => image.set(contents[index]!, addressOf(name)));
   image.set(names.bytes.list, textEnd);
@@ -386,16 +349,22 @@ function objectOf(sections: readonly Section[]): Uint8Array {
 
 const ET_DYN = 3;
 const EM_X86_64 = 62;
+const EM_386 = 3;
+const ELFCLASS = { 32: 1, 64: 2 } as const;
 
-//   Elf64_Ehdr:  u8 ident[16], u16 type, u16 machine, u32 version, u64 entry, u64 phoff, u64 shoff, u32 flags, u16 ehsize,
-//                u16 phentsize, u16 phnum, u16 shentsize, u16 shnum, u16 shstrndx
-function elfHeader(entry: number, sectionHeaders: number, sections: number): number[] {
-  const bytes = new Bytes().u8(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1).align(16).u16(ET_DYN).u16(EM_X86_64).u32(1);
-  bytes.u64(entry).u64(EHDR_SIZE).u64(sectionHeaders).u32(0).u16(EHDR_SIZE).u16(PHDR_SIZE).u16(PROGRAM_HEADERS);
-  return bytes.u16(SHDR_SIZE).u16(sections).u16(sections - 1).list;
+//   Elf_Ehdr:  u8 ident[16], u16 type, u16 machine, u32 version, word entry, word phoff, word shoff, u32 flags, u16 ehsize,
+//              u16 phentsize, u16 phnum, u16 shentsize, u16 shnum, u16 shstrndx
+function elfHeader(bits: 32 | 64, entry: number, sectionHeaders: number, sections: number): number[] {
+  const { ehdr, phdr, shdr } = SIZES[bits];
+  const bytes = new Bytes().u8(0x7f, 0x45, 0x4c, 0x46, ELFCLASS[bits], 1, 1).align(16).u16(ET_DYN).u16(bits === 64 ? EM_X86_64 : EM_386).u32(1);
+  bytes.word(entry, bits).word(ehdr, bits).word(sectionHeaders, bits).u32(0).u16(ehdr).u16(phdr).u16(PROGRAM_HEADERS);
+  return bytes.u16(shdr).u16(sections).u16(sections - 1).list;
 }
 
 //   Elf64_Phdr:  u32 type, u32 flags, u64 offset, u64 vaddr, u64 paddr, u64 filesz, u64 memsz, u64 align
-function programHeader(type: number, flags: number, at: number, size: number, align: number): number[] {
-  return new Bytes().u32(type).u32(flags).u64(at).u64(at).u64(at).u64(size).u64(size).u64(align).list;
+//   Elf32_Phdr:  u32 type, u32 offset, u32 vaddr, u32 paddr, u32 filesz, u32 memsz, u32 flags, u32 align
+function programHeader(bits: 32 | 64, type: number, flags: number, at: number, size: number, align: number): number[] {
+  const bytes = new Bytes().u32(type);
+  if (bits === 64) return bytes.u32(flags).u64(at).u64(at).u64(at).u64(size).u64(size).u64(align).list;
+  return bytes.u32(at).u32(at).u32(at).u32(size).u32(size).u32(flags).u32(align).list;
 }

@@ -14,14 +14,8 @@ import {
   VDSO_BASETIME, VDSO_CLOCKMODE_TSC, VDSO_CLOCK_MODE, VDSO_CYCLE_LAST, VDSO_DATA_SIZE, VDSO_HRTIMER_RES, VDSO_MULT, VDSO_SEQ,
   VDSO_SHIFT, VDSO_TIMESTAMP_NSEC, VDSO_TIMESTAMP_SEC, VDSO_TIMESTAMP_SHIFT, VDSO_TZ, VVAR_START, VVAR_VDSO_DATA,
 } from "./vvar-layout";
+import type { VdsoFunction } from "./vdso-object";
 import { GDT_ENTRY_CPUNODE } from "../ring0/segments";
-
-export interface VdsoFunction {
-  /** The symbol; without its prefix __vdso_ it is a weak one too. */
-  name: string;
-  /** The text, for the function standing `offset` bytes into the image. */
-  text(offset: number): string;
-}
 
 /** Instructions that stand where a CPU without `feature` has others; as long as those (Linux's .altinstructions). */
 export interface Alternative {
@@ -32,11 +26,11 @@ export interface Alternative {
 }
 
 export const vdsoFunctions: readonly VdsoFunction[] = [
-  { name: "__vdso_clock_gettime", text: clockGettime },
-  { name: "__vdso_gettimeofday", text: gettimeofday },
-  { name: "__vdso_time", text: time },
-  { name: "__vdso_clock_getres", text: clockGetres },
-  { name: "__vdso_getcpu", text: getcpu },
+  { name: "__vdso_clock_gettime", version: "LINUX_2.6", text: clockGettime },
+  { name: "__vdso_gettimeofday", version: "LINUX_2.6", text: gettimeofday },
+  { name: "__vdso_time", version: "LINUX_2.6", text: time },
+  { name: "__vdso_clock_getres", version: "LINUX_2.6", text: clockGetres },
+  { name: "__vdso_getcpu", version: "LINUX_2.6", text: getcpu },
 ];
 
 const NR_GETTIMEOFDAY = 96;

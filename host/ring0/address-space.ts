@@ -4,6 +4,7 @@ import { NO_FRAME, PAGE_SIZE, type PhysMemory } from "../machine/phys-memory";
 import {
   PTE_ACCESSED_DIRTY, PTE_FRAME_MASK, protHigh, protLow, pteProt, PTI_USER_PML4_OFFSET, type PageTables,
 } from "./page-tables";
+import { LocalDescriptorTable } from "./local-descriptor-table";
 import { allocPml4, freePml4 } from "./pti";
 import { PTI_USER_PCID_BIT } from "./calling.asm";
 import { TASK_SIZE } from "./layout";
@@ -11,6 +12,8 @@ import { PTE_A, PTE_D, PTE_P, PTE_RW } from "../../kernel/abi/bits";
 
 /** No PCID: this address space is in no slot of the TLB, so nothing of it needs invalidating. */
 export const NO_ASID = -1;
+
+const NO_WORDS = new Uint32Array(0);
 
 /** A user page as walk() finds it. `prot` is 0 for a page that PROT_NONE hides. */
 export interface UserPage {
@@ -32,6 +35,7 @@ export class AddressSpace {
   /** Are CR3 values to carry the slot's PCIDs? */
   readonly #pcid: boolean;
   #pages = 0;
+  #ldt: LocalDescriptorTable | undefined;
   #destroyed = false;
 
   readonly #leave: (space: AddressSpace) => void;
@@ -52,6 +56,16 @@ export class AddressSpace {
   static create(tables: PageTables, boot: number, pcid: boolean, leave: (space: AddressSpace) => void): AddressSpace | undefined {
     const root = allocPml4(tables.phys, boot, tables.pti);
     return root === NO_FRAME ? undefined : new AddressSpace(tables, root, pcid, leave);
+  }
+
+  /** The LDT, made when first asked for. */
+  get ldt(): LocalDescriptorTable {
+    return (this.#ldt ??= new LocalDescriptorTable(this.#tables, this.root));
+  }
+
+  /** Descriptors of the LDT, two words each; none where there is no LDT. */
+  get ldtWords(): Uint32Array {
+    return this.#ldt?.words ?? NO_WORDS;
   }
 
   /** CR3 of the kernel half, without NOFLUSH. PCID 0 stays unused, as in Linux: kernel PCID = ASID + 1. */
@@ -184,6 +198,7 @@ export class AddressSpace {
     this.#destroyed = true;
     this.#leave(this); // flushes the TLB
     this.#pages = 0;
+    this.#ldt?.free();
     this.#tables.freeUserTables(this.root);
     freePml4(this.#phys, this.root, this.#tables.pti);
   }

@@ -15,8 +15,8 @@ export interface EntryImage {
  * Bytes and labels of a text in AT&T syntax, labels as offsets, ascending.
  * @throws Error naming the text, the line and what the assembler says of it.
  */
-export function assemble(name: string, text: string): Omit<EntryImage, "base"> {
-  const state = new AssemblyState();
+export function assemble(name: string, text: string, bits: 32 | 64 = 64): Omit<EntryImage, "base"> {
+  const state = new AssemblyState({ bitness: bits });
   state.compile(text);
   const lines = text.split("\n");
   const problems: string[] = [];

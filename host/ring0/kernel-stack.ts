@@ -5,8 +5,9 @@ import type { Registers } from "../machine/registers";
 import type { PageTables } from "./page-tables";
 import { KERNEL_STACK_SIZE, kernelStackTop } from "./layout";
 import { PtRegs, PT_REGS_SIZE } from "./pt-regs";
+import { UserSegments } from "./user-segments";
 import { PTE_G, PTE_P, PTE_RW } from "../../kernel/abi/bits";
-import { FS_BASE, FTW, FCW, KERNEL_GS_BASE, MXCSR, RFLAGS, RIP, RSP, XMM } from "../../kernel/abi/state";
+import { FTW, FCW, MXCSR, RFLAGS, RIP, RSP, XMM } from "../../kernel/abi/state";
 import { FLAG_FIXED } from "../../kernel/abi/bits";
 
 /** XMM, upper halves, x87 and MXCSR stand together in the CPU block. */
@@ -23,7 +24,7 @@ export class KernelStack {
   // Where its kernel code goes on when it is switched to.
   #rsp = 0;
   #rip = 0;
-  readonly #bases = new Uint32Array(4);
+  readonly segments = new UserSegments();
   readonly #fpu = new Uint8Array(FPU_END - FPU_START);
 
   private constructor(slot: number, regs: PtRegs) {
@@ -75,7 +76,7 @@ export class KernelStack {
   /** Takes over FPU state and segment bases of `parent` (fork). The parent's must have been saved, or be live in `registers`. */
   copyUserState(parent: KernelStack): void {
     this.#fpu.set(parent.#fpu);
-    this.#bases.set(parent.#bases);
+    this.segments.copyFrom(parent.segments);
   }
 
   /** Keeps what the CPU holds of this task. */
@@ -85,12 +86,9 @@ export class KernelStack {
     this.saveUserState(registers);
   }
 
-  /** FPU state, FS base, and the user's GS base: in the kernel SWAPGS has put it into MSR_KERNEL_GS_BASE. */
+  /** FPU state and segment registers. */
   saveUserState(registers: Registers): void {
-    this.#bases[0] = registers.lo(FS_BASE);
-    this.#bases[1] = registers.hi(FS_BASE);
-    this.#bases[2] = registers.lo(KERNEL_GS_BASE);
-    this.#bases[3] = registers.hi(KERNEL_GS_BASE);
+    this.segments.save(registers);
     this.#fpu.set(registers.u8.subarray(FPU_START, FPU_END));
   }
 
@@ -98,9 +96,7 @@ export class KernelStack {
     registers.set(RSP, this.#rsp);
     registers.set(RIP, this.#rip);
     registers.setHalves(RFLAGS, FLAG_FIXED, 0);
-    registers.setHalves(FS_BASE, this.#bases[0]!, this.#bases[1]!);
-    registers.setHalves(KERNEL_GS_BASE, this.#bases[2]!, this.#bases[3]!);
-    registers.u8.set(this.#fpu, FPU_START);
+    this.loadUserState(registers);
   }
 
   /** The FPU state of a new program into the CPU: signal handlers begin with it. */
@@ -109,11 +105,15 @@ export class KernelStack {
     registers.u8.set(this.#fpu, FPU_START);
   }
 
-  /** FPU state and segment bases of a new program into the CPU. */
-  loadFreshUserState(registers: Registers): void {
-    this.resetFpuState(registers);
-    this.#bases.fill(0);
-    registers.setHalves(FS_BASE, 0, 0);
-    registers.setHalves(KERNEL_GS_BASE, 0, 0);
+  /** FPU state and segments of a new program. @param dataSelector of its DS and ES: null in 64-bit code */
+  resetUserState(dataSelector: number): void {
+    this.resetFpu();
+    this.segments.reset(dataSelector);
+  }
+
+  /** Puts what is kept of FPU state and segment registers into the CPU. */
+  loadUserState(registers: Registers): void {
+    this.segments.load(registers);
+    registers.u8.set(this.#fpu, FPU_START);
   }
 }

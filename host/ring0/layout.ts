@@ -2,6 +2,7 @@
 // Linux's map (Documentation/x86/x86_64/mm.rst, 4-level paging, no KASLR):
 //
 //   0000000000000000 - 00007fffffffffff   user space, 47 bits
+//   ffff880000000000 - ffff88000000ffff   LDT of the address space
 //   ffff888000000000 - ffffc87fffffffff   direct map of all physical memory, in 2 MiB pages
 //   ffffc90000000000 - ffffe8ffffffffff   vmalloc: kernel stacks and the IRQ stack, each above a guard page
 //   fffffe0000000000 - fffffe7fffffffff   cpu_entry_area
@@ -30,6 +31,9 @@ export function hexLinear(address: number): string {
 
 /** First address that no user mapping reaches (Linux TASK_SIZE_MAX: the last page of the half is left free). */
 export const TASK_SIZE = linear(0x7fff, 0xfffff000);
+/** LDT_BASE_ADDR: 64 KiB, the only thing in its PML4 entry, which every address space has of its own. */
+export const LDT_BASE = linear(0xffff8800, 0);
+export const LDT_SIZE = 0x10000;
 export const DIRECT_MAP = linear(0xffff8880, 0);
 export const VMALLOC_START = linear(0xffffc900, 0);
 export const VMALLOC_END = linear(0xffffe900, 0);

@@ -190,11 +190,14 @@ export class PageTables {
 
   /** Gives back the pages of the user half and its tables, lowest level first. The caller flushes the TLB. */
   freeUserTables(root: number): void {
-    for (let index = 0; index < PML4_KERNEL_HALF; index++) {
-      const at = (root >>> 2) + index * 2;
-      this.#freeTable(at, 3);
-      if (this.pti) this.setPte(at + PTI_USER_PML4_OFFSET / 4, 0, 0);
-    }
+    for (let index = 0; index < PML4_KERNEL_HALF; index++) this.freeTable(root, index);
+  }
+
+  /** Gives back all that the PML4 entry `index` leads to. The caller flushes the TLB. */
+  freeTable(root: number, index: number): void {
+    const at = (root >>> 2) + index * 2;
+    this.#freeTable(at, 3);
+    if (this.pti) this.setPte(at + PTI_USER_PML4_OFFSET / 4, 0, 0);
   }
 
   #freeTable(at: number, level: number): void {

@@ -14,14 +14,15 @@ import { KERNEL_STACK_SLOTS, PER_CPU_CPU_TSS_RW, PER_CPU_SYSENTER_RETURN, PER_CP
 import { PageTables, PTE_FRAME_MASK } from "./page-tables";
 import { PT_IP, PtRegs } from "./pt-regs";
 import { TSS_sp1 } from "./descriptors";
-import { __USER_CS, __USER_DS } from "./segments";
+import { GDT_ENTRY_TLS_MIN, __USER32_CS, __USER_CS, __USER_DS, loadLdtr } from "./segments";
+import { DATA_SEGMENTS, type DataSegment, descriptorReader, loadUserSegment, userSelector } from "./user-segments";
 import {
   HYPERCALL_DO_FAST_SYSCALL_32, HYPERCALL_DO_INT80_SYSCALL_32, HYPERCALL_DO_SYSCALL_64, HYPERCALL_EXCEPTION, HYPERCALL_EXIT_TO_USER_MODE,
   HYPERCALL_INTERRUPT, SUSPEND, type Ring0Hooks, type Suspend,
 } from "./hypercall";
 import { EXIT_BUDGET, EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import { VECTOR_DB, VECTOR_DF } from "../../kernel/abi/vectors";
-import { CR3, CR4, DR6, FS_BASE, KERNEL_GS_BASE, RAX, RDI, RDX, RETIRED, RIP, RSI } from "../../kernel/abi/state";
+import { CR3, CR4, DR6, FS_BASE, KERNEL_GS_BASE, RAX, RDI, RDX, RETIRED, RIP, RSI, SEG_DS, SEG_ES } from "../../kernel/abi/state";
 import { CR4_TSD, FLAG_FIXED, FLAG_IF, FLAG_RF } from "../../kernel/abi/bits";
 
 /** dispatch() came back because a hook answered SUSPEND. Beside the reasons of kernel/abi/exit-reasons.ts. */
@@ -35,6 +36,9 @@ const DR6_BS = 0x4000;
 const DR6_CAUSES = 0xe00f;
 const DR6_BREAKPOINTS = 0xf;
 const DR6_NONE = 0xffff0ff0;
+
+/** Of a selector: its descriptor is in the LDT. */
+const SELECTOR_TI = 4;
 
 /** What Ring0 needs of a machine; tests give it one without a CPU. */
 export type Ring0Machine = Pick<Machine, "registers" | "phys" | "run" | "flushTlb" | "invlpg">;
@@ -131,6 +135,7 @@ export class Ring0 {
     if (stack !== this.#current) {
       this.#current?.save(this.#registers);
       stack.load(this.#registers);
+      stack.segments.loadTls(this.#phys);
       this.#current = stack;
       putLinear(this.#phys, PHYS_PER_CPU + PER_CPU_CPU_TSS_RW + TSS_sp1, stack.top);
     }
@@ -150,6 +155,14 @@ export class Ring0 {
     this.#space = space;
     this.#registers.set(CR3, space.cr3Kernel);
     putLinear(this.#phys, PHYS_PER_CPU + PER_CPU_SYSENTER_RETURN, space.sysenterReturn);
+    this.#loadLdt();
+  }
+
+  /** Linux load_mm_ldt. */
+  #loadLdt(): void {
+    const words = this.#space?.ldtWords;
+    const limit = words === undefined ? -1 : words.length * 4 - 1;
+    loadLdtr(this.#registers, this.#phys, limit);
   }
 
   #takeAsid(space: AddressSpace): void {
@@ -166,12 +179,12 @@ export class Ring0 {
     this.#phys.u32[(PHYS_PER_CPU + PER_CPU_USER_PCID_FLUSH_MASK) >>> 2]! |= 1 << (asid + 1);
   }
 
-  /** Fabricates the pt_regs of a program that starts at `ip` with `sp`, all other registers 0 (Linux start_thread). */
-  startThread(regs: PtRegs, ip: number, sp: number): void {
+  /** Fabricates the pt_regs of a program that starts at `ip` with `sp`, all other registers 0 (Linux start_thread, compat_start_thread). */
+  startThread(regs: PtRegs, ip: number, sp: number, bits: 32 | 64 = 64): void {
     regs.clear();
     regs.ip = ip;
     regs.sp = sp;
-    regs.cs = __USER_CS;
+    regs.cs = bits === 64 ? __USER_CS : __USER32_CS;
     regs.ss = __USER_DS;
     regs.flags = FLAG_IF | FLAG_FIXED;
     regs.origAx = -1;
@@ -195,9 +208,44 @@ export class Ring0 {
     if (space === this.#space) putLinear(this.#phys, PHYS_PER_CPU + PER_CPU_SYSENTER_RETURN, address);
   }
 
-  /** execve in the current task: registers that no pt_regs holds, as a new program finds them. */
-  resetUserState(): void {
-    this.#current?.loadFreshUserState(this.#registers);
+  /** execve: registers that no pt_regs holds, as a new program finds them. */
+  resetUserState(stack: KernelStack, bits: 32 | 64): void {
+    stack.resetUserState(bits === 64 ? 0 : __USER_DS);
+    if (stack !== this.#current) return;
+    stack.loadUserState(this.#registers);
+    stack.segments.loadTls(this.#phys);
+  }
+
+  /** Selector of DS, ES, FS or GS of the current task. */
+  userSelector(segment: DataSegment): number {
+    return userSelector(this.#registers, segment);
+  }
+
+  /** Loads DS, ES, FS or GS of the current task; null where its own MOV would fault (Linux loadsegment, load_gs_index). */
+  loadUserSegment(segment: DataSegment, selector: number): void {
+    loadUserSegment(this.#registers, segment, selector, descriptorReader(this.#phys, this.#space?.ldtWords ?? new Uint32Array(0)));
+  }
+
+  /**
+   * Writes one of the current task's TLS descriptors, and loads anew what has it in use.
+   * @param entry in the GDT, GDT_ENTRY_TLS_MIN up
+   */
+  setTls(entry: number, lo: number, hi: number): void {
+    const { segments } = this.#current!;
+    segments.tls.set([lo, hi], (entry - GDT_ENTRY_TLS_MIN) * 2);
+    segments.loadTls(this.#phys);
+    for (const segment of DATA_SEGMENTS) {
+      if (this.userSelector(segment) === ((entry << 3) | 3)) this.loadUserSegment(segment, (entry << 3) | 3);
+    }
+  }
+
+  /** Loads LDTR for the current address space, and anew what DS and ES have of it: after a change (Linux flush_ldt). */
+  reloadLdt(): void {
+    this.#loadLdt();
+    for (const segment of [SEG_DS, SEG_ES] as const) {
+      const held = this.userSelector(segment);
+      if (held & SELECTOR_TI) this.loadUserSegment(segment, held);
+    }
   }
 
   #label(name: string): number {

@@ -10,7 +10,10 @@
 // want four in a row of their own (SYSENTER_CS +0, +8, +16 or +32, +24 or +40), the reason for 32-bit kernel code at index 1.
 
 import { codeOrDataDescriptor, systemDescriptor } from "./descriptors";
-import { CEA_TSS } from "./layout";
+import { CEA_GDT, CEA_TSS, CPU_ENTRY_AREA, LDT_BASE, PHYS_CPU_ENTRY_AREA } from "./layout";
+import type { PhysMemory } from "../machine/phys-memory";
+import type { Registers } from "../machine/registers";
+import { SEG, SEG_ATTRIBUTES, SEG_BASE, SEG_LDTR, SEG_LIMIT } from "../../kernel/abi/state";
 
 export const GDT_ENTRIES = 16;
 export const GDT_LIMIT = GDT_ENTRIES * 8 - 1;
@@ -28,6 +31,8 @@ export const GDT_ENTRY_LDT = 10;
 export const GDT_ENTRY_TLS_MIN = 12;
 export const GDT_ENTRY_CPUNODE = 15;
 export const TSS_SELECTOR = GDT_ENTRY_TSS * 8;
+
+export const LDT_SELECTOR = GDT_ENTRY_LDT * 8;
 
 export const STAR_HIGH = (__USER32_CS << 16) | __KERNEL_CS;
 
@@ -56,4 +61,21 @@ export function buildGdt(): Uint8Array {
   for (const [index, flags, limit] of ROWS) gdt.set(codeOrDataDescriptor(0, limit, flags), index * 8);
   gdt.set(systemDescriptor(CEA_TSS, TSS_LIMIT, 0x8b), GDT_ENTRY_TSS * 8); // 0xb: busy, as LTR leaves it
   return gdt;
+}
+
+const LDT_ACCESS = 0x82; // present, LDT
+const ATTR_UNUSABLE = 0x8000;
+
+/** Writes the descriptor of the LDT and does LLDT. @param limit -1: there is no LDT, and LDTR becomes null */
+export function loadLdtr(registers: Registers, phys: PhysMemory, limit: number): void {
+  const at = SEG + 8 * SEG_LDTR;
+  const exists = limit >= 0;
+  phys.write(
+    PHYS_CPU_ENTRY_AREA + (CEA_GDT - CPU_ENTRY_AREA) + LDT_SELECTOR,
+    exists ? systemDescriptor(LDT_BASE, limit, LDT_ACCESS) : new Uint8Array(16),
+  );
+  registers.u16[at >>> 1] = exists ? LDT_SELECTOR : 0;
+  registers.u16[(at + SEG_ATTRIBUTES) >>> 1] = exists ? LDT_ACCESS : ATTR_UNUSABLE;
+  registers.setWord(at + SEG_LIMIT, exists ? limit : 0);
+  registers.set(SEG_BASE + 8 * SEG_LDTR, exists ? LDT_BASE : 0);
 }

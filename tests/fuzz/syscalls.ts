@@ -2,7 +2,8 @@
 // kind of argument (host/linux/syscall-table.ts) values that mean something, and now and then anything at all. A case is the choices
 // that make them.
 
-import { type SyscallRow, syscallRows } from "../../host/linux/syscall-table";
+import type { SyscallRow } from "../../host/linux/syscall-row";
+import { syscallRows } from "../../host/linux/syscall-table";
 import { AT_FDCWD } from "../../host/linux/uapi-fcntl";
 import { NameTables } from "../../host/linux/uapi-names";
 import type { Random } from "../silicon/random";

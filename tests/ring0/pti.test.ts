@@ -6,7 +6,7 @@ import { PAGE_SIZE } from "../../host/machine/phys-memory";
 import { PROT_EXEC, PROT_READ, PROT_WRITE, type PageRange } from "../../host/ring0/page-tables";
 import { USER_HALF_KERNEL_RANGES } from "../../host/ring0/pti";
 import { Ring0 } from "../../host/ring0/ring0";
-import { CEA_GDT, CEA_IDT, CEA_TSS, CPU_ENTRY_AREA, DIRECT_MAP, describeStack, EXCEPTION_STACKS, hexLinear, KERNEL_TEXT } from "../../host/ring0/layout";
+import { CEA_GDT, CEA_IDT, CEA_TSS, CPU_ENTRY_AREA, DIRECT_MAP, describeStack, EXCEPTION_STACKS, hexLinear, KERNEL_TEXT, LDT_BASE, LDT_SIZE } from "../../host/ring0/layout";
 import { ramOnlyMachine } from "./ram-only-machine";
 
 /** A booted ring 0 with one process: some user pages, and running. */
@@ -23,8 +23,9 @@ function booted(pti: boolean) {
 
 const inKernelHalf = (range: PageRange) => range.start < 0;
 
-test("the list of kernel ranges in the user half is just these four", () => {
-  assert.equal(USER_HALF_KERNEL_RANGES.map((range) => range.name), ["per-CPU page of cpu_tss_rw", "cpu_entry_area", "espfix stack", "entry text"]);
+test("the list of kernel ranges in the user half is just these five", () => {
+  const names = ["per-CPU page of cpu_tss_rw", "cpu_entry_area", "espfix stack", "LDT of the address space", "entry text"];
+  assert.equal(USER_HALF_KERNEL_RANGES.map((range) => range.name), names);
 });
 
 test("the user page table maps of the kernel only cpu_entry_area, the espfix stack, the entry text and the per-CPU page of cpu_tss_rw", () => {
@@ -36,7 +37,28 @@ test("the user page table maps of the kernel only cpu_entry_area, the espfix sta
     assert.not(range.user, "a kernel page is open to CPL 3");
     assert.ok(range.global);
   }
-  for (const { name, start } of USER_HALF_KERNEL_RANGES) assert.ok(kernel.some((range) => range.start === start), `${name} is missing`);
+  for (const { name, start } of USER_HALF_KERNEL_RANGES) {
+    assert.is(kernel.some((range) => range.start === start), start !== LDT_BASE, name);
+  }
+});
+
+test("an LDT is in both halves of its own address space, read-only and not global, and goes with it", () => {
+  for (const pti of [true, false]) {
+    const { machine, ring0, space } = booted(pti);
+    const other = ring0.createAddressSpace()!;
+    const free = machine.phys.framesFree;
+    const third = ring0.createAddressSpace()!;
+    assert.ok(third.ldt.set(513, 0x0000ffff, 0x00cff300));
+    const user = third.cr3User - (third.cr3User % PAGE_SIZE);
+    for (const root of new Set([third.root, user])) {
+      const found = ring0.tables.ranges(root).filter((range) => range.start >= LDT_BASE && range.start < LDT_BASE + LDT_SIZE);
+      assert.is(found.reduce((bytes, range) => bytes + range.end - range.start, 0), 2 * PAGE_SIZE);
+      assert.ok(found.every((range) => !range.user && !range.writable && !range.executable && !range.global));
+    }
+    for (const root of [space.root, other.root]) assert.is(ring0.tables.pte(root, LDT_BASE), -1);
+    ring0.destroyAddressSpace(third);
+    assert.is(machine.phys.framesFree, free);
+  }
 });
 
 test("every user page is in both halves, executable only in the user's", () => {

@@ -5,7 +5,7 @@ import {
   EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, ERANGE, EROFS, EXDEV, Errno, UserFault,
 } from "../errno";
 import type { Task } from "../task";
-import { encodeDirent, encodeDirent64, direntType } from "../uapi-dirent";
+import { encodeDirent, encodeDirent32, encodeDirent64, direntType } from "../uapi-dirent";
 import {
   AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, PATH_MAX, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT,
 } from "../uapi-fcntl";
@@ -23,7 +23,7 @@ import {
 type EncodeEntry = (name: string, ino: number, off: number, type: number) => Uint8Array;
 
 export function sysGetdents(task: Task, fd: number, buffer: number, count: number): number {
-  return getdents(task, fd, buffer, count, encodeDirent);
+  return getdents(task, fd, buffer, count, task.abi.word === 8 ? encodeDirent : encodeDirent32);
 }
 export function sysGetdents64(task: Task, fd: number, buffer: number, count: number): number {
   return getdents(task, fd, buffer, count, encodeDirent64);

@@ -2,6 +2,7 @@
 
 import { EAGAIN, EINVAL, ENOSYS, ERESTART_RESTARTBLOCK, ETIMEDOUT } from "../errno";
 import type { Task } from "../task";
+import { getTimespec, getTimespecNs } from "../user-time";
 import { NO_QUEUE, block, type Block } from "../wait";
 
 const FUTEX_WAIT = 0;
@@ -58,9 +59,12 @@ function wait(task: Task, address: number, value: number, timeout: number, absol
   if (isSleeping(task.progress)) return sleep(task, address, value, task.progress.deadlineNs);
   let deadlineNs = Infinity;
   if (timeout !== 0) {
-    const ns = task.mm.getTimespecNs(timeout);
+    const ns = getTimespecNs(task, timeout);
     if (!absolute) deadlineNs = clock.monotonicNs() + ns;
-    else deadlineNs = realtime ? clock.monotonicOfRealtime(task.mm.getI64(timeout), task.mm.getI64(timeout + 8)) : ns;
+    else {
+      const { sec, nsec } = getTimespec(task, timeout);
+      deadlineNs = realtime ? clock.monotonicOfRealtime(sec, nsec) : ns;
+    }
   }
   return waitUntil(task, address, value, deadlineNs);
 }

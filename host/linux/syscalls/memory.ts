@@ -4,6 +4,7 @@ import {
   EACCES, EEXIST, EFAULT, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM, ERESTARTNOINTR, Errno,
 } from "../errno";
 import { RLIMIT_MEMLOCK } from "../limits";
+import { ADDR_NO_RANDOMIZE } from "../personality";
 import type { MappingRequest, Mm } from "../mm";
 import type { Task } from "../task";
 import {
@@ -13,15 +14,17 @@ import {
   MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED,
   MAP_SHARED_VALIDATE, MAP_TYPE, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT, MREMAP_DONTUNMAP, MREMAP_FIXED,
   MREMAP_MAYMOVE, MS_ASYNC, MS_INVALIDATE, MS_SYNC, PAGE_SIZE, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_NONE, PROT_READ,
-  PROT_SEM, PROT_WRITE, TASK_SIZE, pageAlign, pageFloor,
+  PROT_SEM, PROT_WRITE, pageAlign, pageFloor,
 } from "../uapi-mman";
 import type { OpenFile } from "../vfs/file";
 import type { Vma } from "../vma";
 import { type Block, NO_QUEUE, block } from "../wait";
 
 const PROT_RWX = PROT_READ | PROT_WRITE | PROT_EXEC;
-/** MAP_32BIT allocates below 2 GiB from here down. */
-const MAP_32BIT_TOP = 0x80000000;
+/** MAP_32BIT allocates within the second GiB, from the bottom up, which ASLR moves by up to 32 MiB (Linux find_start_end). */
+const MAP_32BIT_START = 0x40000000;
+const MAP_32BIT_END = 0x80000000;
+const MAP_32BIT_RANDOM_PAGES = 0x2000;
 const LEGACY_MAP_MASK =
   MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | 0x0800 | 0x1000 | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK |
   0x20000 | MAP_HUGETLB | MAP_GROWSDOWN | MAP_32BIT;
@@ -34,7 +37,7 @@ export function sysMmap(
   if (flags & MAP_HUGETLB) return file === null ? -ENOMEM : -EINVAL; // no huge pages are set aside
   if (length === 0) return -EINVAL;
   const bytes = pageAlign(length);
-  if (!(bytes <= TASK_SIZE)) return -ENOMEM;
+  if (!(bytes <= task.mm.taskSize)) return -ENOMEM;
   if (file !== null && offset + bytes > 2 ** 63) return -EOVERFLOW;
 
   const { mm } = task;
@@ -42,12 +45,12 @@ export function sysMmap(
   let start: number;
   if (flags & MAP_FIXED || noReplace) {
     if (address % PAGE_SIZE !== 0) return -EINVAL;
-    if (!(address + bytes <= TASK_SIZE)) return -ENOMEM;
+    if (!(address + bytes <= task.mm.taskSize)) return -ENOMEM;
     if (address < 0x10000 && task.creds.euid !== 0) return -EPERM;
     if (noReplace && mm.vmas.overlaps(address, address + bytes)) return -EEXIST;
     start = address;
-  } else if (flags & MAP_32BIT) start = mm.unmappedArea(0, bytes, MAP_32BIT_TOP);
-  else start = mm.unmappedArea(address, bytes);
+  } else if (flags & MAP_32BIT && task.abi.word === 8) start = mm.unmappedAreaIn(address, bytes, map32BitStart(task), MAP_32BIT_END);
+  else start = mm.unmappedArea(address, bytes, areaTop(task));
 
   const request = file === null ? anonymousRequest(task, flags) : fileRequest(task, file, prot, flags, offset);
   mm.mapAt(start, {
@@ -58,6 +61,16 @@ export function sysMmap(
     mm.populate(start, start + bytes, (prot & PROT_WRITE) !== 0 && request.flags === MAP_PRIVATE);
   }
   return start;
+}
+
+function map32BitStart({ kernel, personality }: Task): number {
+  const randomize = kernel.options.aslr && (personality & ADDR_NO_RANDOMIZE) === 0;
+  return MAP_32BIT_START + (randomize ? (kernel.rng.u32() % MAP_32BIT_RANDOM_PAGES) * PAGE_SIZE : 0);
+}
+
+/** A 32-bit call's mapping goes where 32 bits reach, in a 64-bit program too (Linux get_mmap_base). */
+function areaTop({ mm, abi }: Task): number {
+  return abi.word === 4 ? mm.mmapCompatBase : mm.mmapBase;
 }
 
 type Backing = Pick<MappingRequest, "flags" | "backing" | "offset" | "file" | "mayWrite">;
@@ -104,16 +117,16 @@ function fileRequest(task: Task, file: OpenFile, prot: number, flags: number, of
 }
 
 /** End of [start, start + length), whole pages; throws EINVAL for an unaligned start, `code` where it leaves user space. */
-function rangeEnd(start: number, length: number, code: number): number {
+function rangeEnd({ mm }: Task, start: number, length: number, code: number): number {
   if (start % PAGE_SIZE !== 0) throw new Errno(EINVAL);
   const end = start + pageAlign(length);
-  if (!(end <= TASK_SIZE)) throw new Errno(code);
+  if (!(end <= mm.taskSize)) throw new Errno(code);
   return end;
 }
 
 export function sysMunmap(task: Task, start: number, length: number): number {
   if (length === 0) return -EINVAL;
-  task.mm.unmap(start, rangeEnd(start, length, EINVAL));
+  task.mm.unmap(start, rangeEnd(task, start, length, EINVAL));
   return 0;
 }
 
@@ -121,7 +134,7 @@ export function sysMprotect(task: Task, start: number, length: number, prot: num
   if ((prot & (PROT_GROWSDOWN | PROT_GROWSUP)) === (PROT_GROWSDOWN | PROT_GROWSUP)) return -EINVAL;
   if (start % PAGE_SIZE !== 0) return -EINVAL;
   if (length === 0) return 0;
-  const end = rangeEnd(start, length, ENOMEM);
+  const end = rangeEnd(task, start, length, ENOMEM);
   if (prot & ~(PROT_RWX | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP)) return -EINVAL;
   let first = start;
   if (prot & PROT_GROWSDOWN) {
@@ -130,7 +143,7 @@ export function sysMprotect(task: Task, start: number, length: number, prot: num
     if (!vma.growsDown) return -EINVAL;
     first = vma.start;
   } else if (prot & PROT_GROWSUP) return -EINVAL;
-  task.mm.protect(first, end, prot & PROT_RWX);
+  task.mm.protect(first, end, task.mm.withImplied(prot & PROT_RWX));
   return 0;
 }
 
@@ -152,7 +165,7 @@ export function sysMremap(
   const newLength = pageAlign(newSize);
   if (newLength === 0) return -EINVAL;
   if (fixed) {
-    if (newAddress % PAGE_SIZE !== 0 || !(newAddress + newLength <= TASK_SIZE)) return -EINVAL;
+    if (newAddress % PAGE_SIZE !== 0 || !(newAddress + newLength <= task.mm.taskSize)) return -EINVAL;
     if (address + oldLength > newAddress && newAddress + newLength > address) return -EINVAL;
   }
   const vma = mm.vmas.at(address);
@@ -171,10 +184,10 @@ export function sysMremap(
   if (length === 0 && !vma.shared) return -EINVAL;
   if (!(length <= vma.end - address)) return -EFAULT;
   if (vma.special !== null && newLength > length) return -EFAULT;
-  if (!(newLength <= TASK_SIZE)) return -ENOMEM;
+  if (!(newLength <= task.mm.taskSize)) return -ENOMEM;
   if (!fixed && !keep && length === vma.end - address && mm.extend(vma.end, newLength - length)) return address;
   if (!(flags & MREMAP_MAYMOVE)) return -ENOMEM;
-  const to = fixed ? newAddress : mm.unmappedArea(keep ? newAddress : 0, newLength);
+  const to = fixed ? newAddress : mm.unmappedArea(keep ? newAddress : 0, newLength, areaTop(task));
   mm.move(address, length, newLength, to, keep);
   return to;
 }
@@ -193,7 +206,7 @@ export function sysMadvise(task: Task, start: number, length: number, advice: nu
   if (length > 0 && !(start + bytes <= 2 ** 64)) return -EINVAL;
   if (bytes === 0) return 0;
   const { mm } = task;
-  const end = Math.min(start + bytes, TASK_SIZE);
+  const end = Math.min(start + bytes, task.mm.taskSize);
   if (advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE) return populateAll(mm, start, end, advice === MADV_POPULATE_WRITE);
   let at = start;
   let holes = end < start + bytes;
@@ -237,7 +250,7 @@ export function sysMsync(task: Task, start: number, length: number, flags: numbe
   if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) return -EINVAL;
   if (start % PAGE_SIZE !== 0) return -EINVAL;
   if (flags & MS_ASYNC && flags & MS_SYNC) return -EINVAL;
-  const end = rangeEnd(start, length, ENOMEM);
+  const end = rangeEnd(task, start, length, ENOMEM);
   if (end === start) return 0;
   for (const vma of covered(task.mm, start, end)) if (vma.shared) vma.backing?.writeBack();
   return 0;
@@ -249,7 +262,7 @@ const MINCORE_PIECE = 1 << 18;
 export function sysMincore(task: Task, start: number, length: number, vector: number): number | Block {
   const { mm } = task;
   if (start % PAGE_SIZE !== 0) return -EINVAL;
-  const end = rangeEnd(start, length, ENOMEM);
+  const end = rangeEnd(task, start, length, ENOMEM);
   const pages = (end - start) / PAGE_SIZE;
   mm.accessOk(vector, pages);
   if (pages === 0) return 0;
@@ -275,7 +288,7 @@ function isInCore(mm: Mm, address: number): boolean {
 function lock(task: Task, start: number, length: number, onFault: boolean): number {
   const from = pageFloor(start);
   const end = pageAlign(start + length);
-  if (!(end <= TASK_SIZE)) return -ENOMEM;
+  if (!(end <= task.mm.taskSize)) return -ENOMEM;
   if (task.creds.euid !== 0 && end - from > task.limits.get(RLIMIT_MEMLOCK).soft) return -ENOMEM;
   for (const vma of covered(task.mm, from, end)) {
     if (onFault || vma.prot === PROT_NONE) continue;
@@ -296,7 +309,7 @@ export function sysMlock2(task: Task, start: number, length: number, flags: numb
 
 export function sysMunlock(task: Task, start: number, length: number): number {
   const end = pageAlign(start + length);
-  if (!(end <= TASK_SIZE)) return -ENOMEM;
+  if (!(end <= task.mm.taskSize)) return -ENOMEM;
   covered(task.mm, pageFloor(start), end);
   return 0;
 }

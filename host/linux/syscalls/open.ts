@@ -1,7 +1,7 @@
 // Descriptors: open, close, dup, fcntl, flock and pipe's relatives in the table. Entered from entry-common.ts by
 // syscall-table.ts; paths are walked by vfs/namei.ts, numbers are kept by vfs/fd-table.ts.
 
-import { E2BIG, EAGAIN, EBADF, EINVAL, ENOTDIR, EPERM, Errno } from "../errno";
+import { E2BIG, EAGAIN, EBADF, EINVAL, ENOTDIR, EOVERFLOW, EPERM, Errno } from "../errno";
 import type { Task } from "../task";
 import {
   AT_FDCWD, CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, FASYNC, FD_CLOEXEC, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,
@@ -11,6 +11,7 @@ import {
   O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_TRUNC, O_WRONLY, RESOLVE_CACHED, SEEK_CUR, SEEK_END, SEEK_SET,
   VALID_OPEN_FLAGS, __O_TMPFILE,
 } from "../uapi-fcntl";
+import { FLOCK } from "../uapi-structs";
 import { Block, block } from "../wait";
 import { NR_OPEN } from "../vfs/fd-table";
 import type { OpenFile } from "../vfs/file";
@@ -131,7 +132,14 @@ function dupTo(task: Task, from: number, to: number, closeOnExec: boolean): numb
 /** Status flags that F_SETFL moves; others in its argument count for nothing. */
 const SETFL_MASK = O_APPEND | O_NONBLOCK | FASYNC | O_DIRECT | O_NOATIME;
 
+const MAX_NON_LFS = 0x7fffffff;
+
 export function sysFcntl(task: Task, fd: number, command: number, argument: number): Result {
+  return fcntl(task, fd, command, argument, FLOCK, task.abi.word === 8 ? Infinity : MAX_NON_LFS);
+}
+
+/** fcntl, its locks in `layout`, whose offsets reach up to `most`. */
+export function fcntl(task: Task, fd: number, command: number, argument: number, layout: typeof FLOCK, most: number): Result {
   const file = task.files.getRaw(fd);
   // 32 bits of the argument register are what the integer commands look at.
   const small = argument % 0x1_0000_0000;
@@ -163,7 +171,7 @@ export function sysFcntl(task: Task, fd: number, command: number, argument: numb
     case F_SETLKW:
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
-      return recordLock(task, file, command, argument);
+      return recordLock(task, file, command, argument, layout, most);
     case F_SETOWN:
       file.signalOwner = small | 0;
       return 0;
@@ -198,20 +206,11 @@ export function sysFcntl(task: Task, fd: number, command: number, argument: numb
   }
 }
 
-//   struct flock, 32 bytes                      include/uapi/asm-generic/fcntl.h
-//    0      2        4      8       16     24    28
-//   +------+--------+------+-------+------+-----+------+
-//   | type | whence | pad  | start | len  | pid | pad  |
-//   +------+--------+------+-------+------+-----+------+
-function recordLock(task: Task, file: OpenFile, command: number, address: number): Result {
-  const bytes = task.mm.copyFromUser(address, 32);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, 32);
-  const type = view.getInt16(0, true);
-  const whence = view.getInt16(2, true);
-  const pid = view.getInt32(24, true);
-  const number64 = (at: number): number => view.getInt32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
-  const length = number64(16);
-  let start = number64(8);
+/** @param layout of the struct at `address` @param most the greatest offset that it can say */
+function recordLock(task: Task, file: OpenFile, command: number, address: number, layout: typeof FLOCK, most: number): Result {
+  const wanted = layout.get(task, address);
+  const { l_type: type, l_whence: whence, l_len: length, l_pid: pid } = wanted;
+  let start = wanted.l_start;
   if (whence === SEEK_CUR) start += file.position;
   else if (whence === SEEK_END) start += file.attributes().size;
   else if (whence !== SEEK_SET) throw new Errno(EINVAL);
@@ -231,11 +230,11 @@ function recordLock(task: Task, file: OpenFile, command: number, address: number
       task.mm.putU16(address, F_UNLCK);
       return 0;
     }
-    task.mm.putU16(address, other.exclusive ? F_WRLCK : F_RDLCK);
-    task.mm.putU16(address + 2, SEEK_SET);
-    task.mm.putU64(address + 8, other.start);
-    task.mm.putU64(address + 16, other.end === Infinity ? 0 : other.end - other.start);
-    task.mm.putU32(address + 24, other.pid);
+    const otherLength = other.end === Infinity ? 0 : other.end - other.start;
+    if (other.start > most) throw new Errno(EOVERFLOW);
+    layout.put(task, address, {
+      l_type: other.exclusive ? F_WRLCK : F_RDLCK, l_whence: SEEK_SET, l_start: other.start, l_len: Math.min(otherLength, most), l_pid: other.pid,
+    });
     return 0;
   }
   if (type === F_RDLCK && !file.readable) throw new Errno(EBADF);

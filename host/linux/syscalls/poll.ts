@@ -5,6 +5,8 @@
 import { EBADF, EINTR, EINVAL, ERESTARTNOHAND, ERESTART_RESTARTBLOCK, Errno, UserFault } from "../errno";
 import type { Task } from "../task";
 import { POLLERR, POLLEX_SET, POLLHUP, POLLIN_SET, POLLNVAL, POLLOUT_SET, SIZEOF_POLLFD } from "../uapi-poll";
+import { SIGSET_ARGUMENT } from "../uapi-structs";
+import { getTimespecNs, getTimeval, putTimespec, putTimeval } from "../user-time";
 import { Block, type WaitQueue, block } from "../wait";
 import { openFilesLimit } from "./open";
 
@@ -42,7 +44,7 @@ interface Timeout {
 }
 
 function fetchTimespec(task: Task, address: number): Timeout {
-  return { address, ns: address === 0 ? Infinity : task.mm.getTimespecNs(address), unit: "timespec" };
+  return { address, ns: address === 0 ? Infinity : getTimespecNs(task, address), unit: "timespec" };
 }
 
 /**
@@ -70,7 +72,8 @@ function withMask(task: Task, mask: number, timeout: Timeout, body: (deadlineNs:
   if (timeout.address === 0 || timeout.ns === 0) return result;
   const left = Math.max(0, deadlineNs - clock.monotonicNs());
   try {
-    task.mm.putTimespec(timeout.address, Math.floor(left / 1e9), Math.floor((left % 1e9) / (timeout.unit === "timeval" ? 1000 : 1)));
+    if (timeout.unit === "timeval") putTimeval(task, timeout.address, Math.floor(left / 1e9), Math.floor((left % 1e9) / 1000));
+    else putTimespec(task, timeout.address, Math.floor(left / 1e9), Math.floor(left % 1e9));
   } catch (error) {
     // A timeout in read-only memory stays as it is; but then the call cannot be run again for the rest of it.
     if (!(error instanceof UserFault)) throw error;
@@ -120,8 +123,7 @@ function poll(task: Task, fds: number, count: number, deadlineNs: number): Resul
 export function sysSelect(task: Task, count: number, reads: number, writes: number, excepts: number, timeout: number): Result {
   let ns = Infinity;
   if (timeout !== 0) {
-    const sec = task.mm.getI64(timeout);
-    const usec = task.mm.getI64(timeout + 8);
+    const { sec, usec } = getTimeval(task, timeout);
     if (sec < 0 || usec < 0) throw new Errno(EINVAL);
     ns = sec * 1e9 + usec * 1e3;
   }
@@ -133,16 +135,17 @@ export function sysPselect6(
   task: Task, count: number, reads: number, writes: number, excepts: number, timeout: number, maskPair: number,
 ): Result {
   const fetched = fetchTimespec(task, timeout);
-  const mask = maskPair === 0 ? 0 : task.mm.getU64(maskPair);
-  if (mask !== 0 && task.mm.getU64(maskPair + 8) !== 8) throw new Errno(EINVAL);
+  const { mask, size } = maskPair === 0 ? { mask: 0, size: 0 } : SIGSET_ARGUMENT.get(task, maskPair);
+  if (mask !== 0 && size !== 8) throw new Errno(EINVAL);
   return withMask(task, mask, fetched, (deadlineNs) => select(task, count, reads, writes, excepts, deadlineNs));
 }
 
-//   fd_set: one bit per descriptor in u64 words, as many as `count` needs
+//   fd_set: one bit per descriptor in words of the ABI, as many as `count` needs
 function select(task: Task, rawCount: number, reads: number, writes: number, excepts: number, deadlineNs: number): Result {
   if (rawCount < 0) throw new Errno(EINVAL);
   const count = Math.min(rawCount, highestDescriptor(task) + 1);
-  const size = Math.ceil(count / 64) * 8;
+  const { word } = task.abi;
+  const size = Math.ceil(count / (word * 8)) * word;
   const addresses = [reads, writes, excepts];
   const wanted = addresses.map((address) => (address === 0 ? null : task.mm.copyFromUser(address, size)));
   const found = wanted.map((set) => (set === null ? null : new Uint8Array(size)));

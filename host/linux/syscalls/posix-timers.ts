@@ -1,19 +1,18 @@
 // timer_create and its kin (Linux kernel/time/posix-timers.c), and timerfd's three calls (fs/timerfd.c). The timers are ../timers.ts.
-//
-//   struct itimerspec, 32 bytes: timespec interval, timespec value
-//   struct sigevent, 64 bytes: u64 value, i32 signal, i32 notify, i32 thread id
 
 import {
   CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID,
-  CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI, CLOCK_THREAD_CPUTIME_ID, timespec,
+  CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI, CLOCK_THREAD_CPUTIME_ID,
 } from "../clock";
 import { EAGAIN, EINVAL, EOPNOTSUPP, Errno } from "../errno";
 import { RLIMIT_SIGPENDING } from "../limits";
 import type { Task } from "../task";
-import { PosixTimer, type TimerBase, type TimerSetting } from "../timers";
+import { PosixTimer, type TimerBase } from "../timers";
 import { O_CLOEXEC, O_NONBLOCK, O_RDWR } from "../uapi-fcntl";
 import { NSIG, SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID } from "../uapi-signal";
 import type { Timespec } from "../uapi-stat";
+import { SIGEVENT } from "../uapi-structs";
+import { getItimerspec, putItimerspec } from "../user-time";
 import { TimerFile } from "../vfs/timerfd";
 import { openFilesLimit } from "./open";
 
@@ -36,29 +35,7 @@ function baseOf(task: Task, clock: number): TimerBase {
   throw new Errno(EINVAL);
 }
 
-/** An itimerspec, and the wall-clock moment that its value is if it is one. */
-interface Wanted {
-  valueNs: number;
-  intervalNs: number;
-  value: Timespec;
-}
-
-function fetchItimerspec(task: Task, address: number): Wanted {
-  const { mm } = task;
-  const bytes = mm.copyFromUser(address, 32);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, 32);
-  const i64 = (at: number): number => view.getInt32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
-  for (const at of [0, 16]) if (i64(at) < 0 || i64(at + 8) < 0 || i64(at + 8) > 999_999_999) throw new Errno(EINVAL);
-  const ns = (at: number): number => Math.min(i64(at) * 1e9 + i64(at + 8), 2 ** 63);
-  return { intervalNs: ns(0), valueNs: ns(16), value: { sec: i64(16), nsec: i64(24) } };
-}
-
-function putItimerspec(task: Task, address: number, { valueNs, intervalNs }: TimerSetting): void {
-  const interval = timespec(intervalNs);
-  const value = timespec(valueNs);
-  task.mm.putTimespec(address, interval.sec, interval.nsec);
-  task.mm.putTimespec(address + 16, value.sec, value.nsec);
-}
+type Wanted = ReturnType<typeof getItimerspec>;
 
 /** When a timer set to `wanted` is due by its base, and the wall-clock moment that this is, if any. */
 function dueOf(task: Task, base: TimerBase, clock: number, absolute: boolean, wanted: Wanted): [dueNs: number, realtime: Timespec | null] {
@@ -76,13 +53,12 @@ interface SignalEvent {
 }
 
 function fetchSigevent(task: Task, address: number): SignalEvent {
-  const value = task.mm.getBig(address);
-  const signal = task.mm.getI32(address + 8);
-  const notify = task.mm.getI32(address + 12);
+  const { signo: signal, notify, tid } = SIGEVENT.get(task, address);
+  const value = task.abi.word === 8 ? task.mm.getBig(address) : BigInt(task.mm.getU32(address));
   if (notify === SIGEV_NONE) return { signal: 0, value, toTask: false };
   const toTask = notify === (SIGEV_SIGNAL | SIGEV_THREAD_ID);
   if (!toTask && notify !== SIGEV_SIGNAL && notify !== SIGEV_THREAD) throw new Errno(EINVAL);
-  if (toTask && task.mm.getI32(address + 16) !== task.pid) throw new Errno(EINVAL);
+  if (toTask && tid !== task.pid) throw new Errno(EINVAL);
   if (signal < 1 || signal > NSIG) throw new Errno(EINVAL);
   return { signal, value, toTask };
 }
@@ -106,7 +82,7 @@ function timerOf(task: Task, id: number): PosixTimer {
 
 export function sysTimerSettime(task: Task, id: number, flags: number, address: number, old: number): number {
   if (address === 0) return -EINVAL;
-  const wanted = fetchItimerspec(task, address);
+  const wanted = getItimerspec(task, address);
   const timer = timerOf(task, id);
   const before = timer.get();
   if (wanted.valueNs === 0) timer.stop();
@@ -148,7 +124,7 @@ function timerFile(task: Task, fd: number): TimerFile {
 }
 
 export function sysTimerfdSettime(task: Task, fd: number, flags: number, address: number, old: number): number {
-  const wanted = fetchItimerspec(task, address);
+  const wanted = getItimerspec(task, address);
   if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) return -EINVAL;
   const file = timerFile(task, fd);
   const before = file.get();

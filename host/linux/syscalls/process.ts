@@ -2,9 +2,12 @@
 
 import { EBUSY, ECHILD, EINVAL, ENODEV, EPERM, ESRCH, Errno } from "../errno";
 import { execve } from "../exec";
+import { READ_IMPLIES_EXEC } from "../personality";
+import { putWord } from "../struct-layout";
 import type { Task } from "../task";
 import { TASK_SIZE } from "../uapi-mman";
 import { NSIG } from "../uapi-signal";
+import { ROBUST_LIST_HEAD } from "../uapi-structs";
 
 export function sysExit(task: Task, code: number): number {
   task.kernel.exitGroup(task, code & 0xff, 0);
@@ -65,7 +68,8 @@ const ARG_STRINGS_MAX = 6 << 20;
 
 export function sysExecve(task: Task, path: number, argv: number, envp: number): number {
   const name = task.mm.getCString(path);
-  execve(task, name, task.mm.getStringArray(argv, ARG_STRINGS_MAX), task.mm.getStringArray(envp, ARG_STRINGS_MAX));
+  const { word } = task.abi;
+  execve(task, name, task.mm.getStringArray(argv, word, ARG_STRINGS_MAX), task.mm.getStringArray(envp, word, ARG_STRINGS_MAX));
   return 0;
 }
 
@@ -74,18 +78,16 @@ export function sysSetTidAddress(task: Task, address: number): number {
   return task.pid;
 }
 
-//   struct robust_list_head, 24 bytes: only its length is checked until threads come
-const SIZEOF_ROBUST_LIST_HEAD = 24;
-
+/** Only the length of a robust_list_head is checked until threads come. */
 export function sysSetRobustList(task: Task, head: number, length: number): number {
-  if (length !== SIZEOF_ROBUST_LIST_HEAD) return -EINVAL;
+  if (length !== ROBUST_LIST_HEAD.size(task.abi)) return -EINVAL;
   task.robustList = head;
   return 0;
 }
 export function sysGetRobustList(task: Task, pid: number, head: number, length: number): number {
   const target = find(task, pid);
-  task.mm.putU64(length, SIZEOF_ROBUST_LIST_HEAD);
-  task.mm.putU64(head, target.robustList);
+  putWord(task, length, ROBUST_LIST_HEAD.size(task.abi));
+  putWord(task, head, target.robustList);
   return 0;
 }
 
@@ -272,7 +274,10 @@ const PER_GET = 0xffffffff;
 
 export function sysPersonality(task: Task, persona: number): number {
   const before = task.personality;
-  if (persona !== PER_GET) task.personality = persona;
+  if (persona !== PER_GET) {
+    task.personality = persona;
+    task.mm.readImpliesExec = (persona & READ_IMPLIES_EXEC) !== 0;
+  }
   return before;
 }
 

@@ -12,6 +12,7 @@ import {
   AT_FDCWD, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MAX_RW_COUNT, O_APPEND, O_NONBLOCK, RWF_APPEND, RWF_DSYNC, RWF_HIPRI,
   RWF_NOWAIT, RWF_SYNC, UIO_MAXIOV,
 } from "../uapi-fcntl";
+import { IOVEC } from "../uapi-structs";
 import { Block } from "../wait";
 import { MAX_FILE_SIZE, type OpenFile } from "../vfs/file";
 import { BufferIter, type Segment, UserIter } from "../vfs/iov-iter";
@@ -20,6 +21,8 @@ import { MAY_WRITE, getPath, lookupPath, requirePermission } from "../vfs/namei"
 type Result = number | Block;
 
 const PIECE = 65536;
+/** What an offset of 32 bits can say (include/linux/fs.h). */
+const MAX_NON_LFS = 0x7fffffff;
 
 /** Bytes that earlier runs of this call have moved. */
 function movedBefore(task: Task): number {
@@ -32,18 +35,17 @@ function single(task: Task, address: number, count: number): Segment[] {
   return [{ address, length: Math.min(count, MAX_RW_COUNT) }];
 }
 
-//   struct iovec: u64 base, u64 length
 function fetchIovec(task: Task, address: number, count: number): Segment[] {
   if (count < 0 || count > UIO_MAXIOV) throw new Errno(EINVAL);
-  const bytes = task.mm.copyFromUser(address, count * 16);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const number64 = (at: number): number => view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
+  const { abi } = task;
+  const entrySize = IOVEC.size(abi);
+  const bytes = task.mm.copyFromUser(address, count * entrySize);
+  const negative = 2 ** (abi.word * 8 - 1);
   const segments: Segment[] = [];
   let total = 0;
   for (let i = 0; i < count; i++) {
-    const base = number64(i * 16);
-    const length = number64(i * 16 + 8);
-    if (length >= 2 ** 63) throw new Errno(EINVAL);
+    const { base, len: length } = IOVEC.decode(abi, new DataView(bytes.buffer, bytes.byteOffset + i * entrySize, entrySize));
+    if (length >= negative) throw new Errno(EINVAL);
     task.mm.accessOk(base, length);
     const taken = Math.min(length, MAX_RW_COUNT - total);
     total += taken;
@@ -206,20 +208,38 @@ function transfer(task: Task, input: OpenFile, at: number, output: OpenFile, to:
   return sent;
 }
 
-/** sendfile(2): from a regular file to anything that takes bytes. */
+/** sendfile(2): from a regular file to anything that takes bytes. The offset in memory is a long. */
 export function sysSendfile(task: Task, outFd: number, inFd: number, offsetAddress: number, count: number): Result {
+  const { mm, abi } = task;
+  if (abi.word === 8) return sysSendfile64(task, outFd, inFd, offsetAddress, count);
+  const at = { get: () => mm.getI32(offsetAddress), put: (offset: number) => mm.putU32(offsetAddress, offset) };
+  return sendfile(task, outFd, inFd, offsetAddress === 0 ? null : at, count, MAX_NON_LFS);
+}
+
+/** The same with an offset of 64 bits. */
+export function sysSendfile64(task: Task, outFd: number, inFd: number, offsetAddress: number, count: number): Result {
+  const { mm } = task;
+  const at = { get: () => mm.getI64(offsetAddress), put: (offset: number) => mm.putU64(offsetAddress, offset) };
+  return sendfile(task, outFd, inFd, offsetAddress === 0 ? null : at, count, Infinity);
+}
+
+/** @param offset where the position is kept, null for the file's own @param most no offset may get past it */
+function sendfile(
+  task: Task, outFd: number, inFd: number, offset: { get(): number; put(offset: number): void } | null, count: number, most: number,
+): Result {
+  const from = offset?.get();
   const input = readableFile(task, inFd);
   const output = writableFile(task, outFd);
-  const offset = offsetAddress === 0 ? null : task.mm.getI64(offsetAddress);
-  if (offset !== null && !input.seekable) throw new Errno(ESPIPE);
-  if (offset !== null && offset < 0) throw new Errno(EINVAL);
+  if (from !== undefined && !input.seekable) throw new Errno(ESPIPE);
+  if (from !== undefined && from < 0) throw new Errno(EINVAL);
   if (!input.inode.isRegular || output.flags & O_APPEND) throw new Errno(EINVAL);
   if (count >= 2 ** 63) throw new Errno(EINVAL);
-  const start = offset ?? input.position;
-  const sent = transfer(task, input, start, output, null, count);
+  const start = from ?? input.position;
+  if (start >= most) throw new Errno(EOVERFLOW);
+  const sent = transfer(task, input, start, output, null, Math.min(count, most - start));
   if (typeof sent === "number" && sent > 0) {
     if (offset === null) input.position = start + sent;
-    else task.mm.putU64(offsetAddress, start + sent);
+    else offset.put(start + sent);
   }
   return sent;
 }

@@ -12,7 +12,7 @@ export function sysRestartSyscall(task: Task): number | Block {
   const { restartBlock } = task;
   switch (restartBlock?.call) {
     case "nanosleep":
-      return sleepUntil(task, restartBlock.deadlineNs, restartBlock.remaining);
+      return sleepUntil(task, restartBlock.deadlineNs, restartBlock.remaining, restartBlock.abi);
     case "poll":
       return pollUntil(task, restartBlock.fds, restartBlock.count, restartBlock.deadlineNs);
     case "futex":

@@ -2,6 +2,7 @@
 
 import { EACCES, EINVAL, EPERM, ESRCH, Errno } from "../errno";
 import type { Task } from "../task";
+import { putTimespec } from "../user-time";
 
 const SCHED_OTHER = 0;
 const SCHED_FIFO = 1;
@@ -22,12 +23,14 @@ export function sysSchedYield(_task: Task): number {
   return 0;
 }
 
-/** Bytes of the mask that were written: one u64, of CPU 0. */
+/** Bytes of the mask that were written, at most one u64: of CPU 0. */
 export function sysSchedGetaffinity(task: Task, pid: number, length: number, mask: number): number {
-  if (length < 8 || length % 8 !== 0) return -EINVAL;
+  const { word } = task.abi;
+  if (length < word || length % word !== 0) return -EINVAL;
   find(task, pid);
-  task.mm.putBig(mask, 1n);
-  return 8;
+  const bytes = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0).subarray(0, length);
+  task.mm.copyToUser(mask, bytes);
+  return bytes.length;
 }
 
 export function sysSchedSetaffinity(task: Task, pid: number, length: number, mask: number): number {
@@ -82,7 +85,7 @@ export function sysSchedGetPriorityMin(_task: Task, policy: number): number {
 /** SCHED_OTHER has no quantum of its own to tell; Linux shows a slice of the fair scheduler. */
 export function sysSchedRrGetInterval(task: Task, pid: number, address: number): number {
   find(task, pid);
-  task.mm.putTimespec(address, 0, 4_000_000);
+  putTimespec(task, address, 0, 4_000_000);
   return 0;
 }
 

@@ -1,48 +1,58 @@
 // Signal calls: dispositions, masks, the alternate stack, sending (Linux kernel/signal.c). Delivery is ../signal.ts.
 
 import { EAGAIN, EINTR, EINVAL, EPERM, ERESTARTNOHAND, ESRCH, Errno } from "../errno";
+import { I386_CALLS } from "../call-tables";
 import { siginfoBytes, siginfoFromUser } from "../siginfo";
 import { type SignalAction, type SignalInfo, signalBit } from "../signal";
 import { restoreRtFrame } from "../signal-frame";
-import { SIZEOF_STACK_T, alternateStackBytes, setAlternateStack } from "../signal-stack";
+import { setAlternateStack, shownAlternateStack } from "../signal-stack";
 import type { Task } from "../task";
 import {
   NSIG, SA_UNSUPPORTED, SIGKILL, SIGSEGV, SIGSTOP, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SI_KERNEL, SI_TKILL, SI_USER, UAPI_SA_FLAGS,
 } from "../uapi-signal";
+import { SIGACTION, STACK_T } from "../uapi-structs";
+import { getTimespecNs } from "../user-time";
 import { type Block, NO_QUEUE, block } from "../wait";
 
 /** sigset_t of the kernel: 64 signals. */
 const SIGSET_SIZE = 8;
+const TWO_32 = 0x1_0000_0000;
 const UNBLOCKABLE = signalBit(SIGKILL) | signalBit(SIGSTOP);
 
+/** Of sa_mask, the last of struct sigaction. */
+function maskAddress({ abi }: Task, address: number): number {
+  return address + SIGACTION.size(abi) - SIGSET_SIZE;
+}
+
 function fetchAction(task: Task, address: number): SignalAction {
-  const { mm } = task;
-  return {
-    handler: mm.getU64(address),
-    flags: mm.getU32(address + 8) & UAPI_SA_FLAGS & ~SA_UNSUPPORTED,
-    restorer: mm.getU64(address + 16),
-    mask: mm.getBig(address + 24) & ~UNBLOCKABLE,
-  };
+  const { handler, flags, restorer } = SIGACTION.get(task, address);
+  // The upper half of flags is nothing.
+  return { handler, flags: (flags % TWO_32) & UAPI_SA_FLAGS & ~SA_UNSUPPORTED, restorer, mask: task.mm.getBig(maskAddress(task, address)) & ~UNBLOCKABLE };
 }
 
 function storeAction(task: Task, address: number, action: SignalAction): void {
-  const { mm } = task;
-  mm.putU64(address, action.handler);
-  mm.putU64(address + 8, action.flags >>> 0);
-  mm.putU64(address + 16, action.restorer);
-  mm.putBig(address + 24, action.mask);
+  const { handler, flags, restorer, mask } = action;
+  SIGACTION.put(task, address, { handler, flags: flags >>> 0, restorer });
+  task.mm.putBig(maskAddress(task, address), mask);
+}
+
+/** Linux do_sigaction: answers the action before, null for a signal that there is not or that must keep its own. */
+export function changeAction(task: Task, signal: number, wanted: SignalAction | null): SignalAction | null {
+  if (signal < 1 || signal > NSIG || (wanted !== null && (signal === SIGKILL || signal === SIGSTOP))) return null;
+  const before = task.signals.action(signal);
+  if (wanted !== null) {
+    task.signals.setAction(signal, { ...wanted, ia32: task.calls === I386_CALLS });
+    // POSIX: a pending signal that becomes ignored is forgotten.
+    if (task.signals.isIgnored(signal)) task.signals.flush(signalBit(signal));
+  }
+  return before;
 }
 
 export function sysRtSigaction(task: Task, signal: number, action: number, old: number, size: number): number {
   if (size !== SIGSET_SIZE) return -EINVAL;
   const wanted = action === 0 ? null : fetchAction(task, action);
-  if (signal < 1 || signal > NSIG || (wanted !== null && (signal === SIGKILL || signal === SIGSTOP))) return -EINVAL;
-  const before = task.signals.action(signal);
-  if (wanted !== null) {
-    task.signals.setAction(signal, wanted);
-    // POSIX: a pending signal that becomes ignored is forgotten.
-    if (task.signals.isIgnored(signal)) task.signals.flush(signalBit(signal));
-  }
+  const before = changeAction(task, signal, wanted);
+  if (before === null) return -EINVAL;
   if (old !== 0) storeAction(task, old, before);
   return 0;
 }
@@ -73,15 +83,13 @@ export function sysRtSigpending(task: Task, set: number, size: number): number {
 }
 
 export function sysSigaltstack(task: Task, address: number, old: number): number {
-  const { mm } = task;
   const { sp } = task.regs;
-  const before = alternateStackBytes(task, sp);
+  const before = shownAlternateStack(task, sp);
   if (address !== 0) {
-    const wanted = mm.copyFromUser(address, SIZEOF_STACK_T);
-    const result = setAlternateStack(task, new DataView(wanted.buffer, wanted.byteOffset, SIZEOF_STACK_T), sp);
+    const result = setAlternateStack(task, STACK_T.get(task, address), sp);
     if (result < 0) return result;
   }
-  if (old !== 0) mm.copyToUser(old, before);
+  if (old !== 0) STACK_T.put(task, old, before);
   return 0;
 }
 
@@ -133,7 +141,7 @@ function send(task: Task, target: Task | undefined, signal: number): number {
 
 /** A siginfo that claims to come from kill, or from the kernel, may only go to the sender's own process. */
 function fetchSiginfo(task: Task, address: number, signal: number, pid: number): SignalInfo {
-  const info = siginfoFromUser(task.mm, address, signal);
+  const info = siginfoFromUser(task, address, signal);
   if ((info.code >= 0 || info.code === SI_TKILL) && pid !== task.pid) throw new Errno(EPERM);
   return info;
 }
@@ -178,11 +186,11 @@ export function sysRtSigtimedwait(task: Task, set: number, address: number, time
   const wanted = mm.getBig(set) & ~UNBLOCKABLE;
   let deadline = Infinity;
   if (typeof task.progress === "number") deadline = task.progress;
-  else if (timeout !== 0) deadline = kernel.clock.monotonicNs() + mm.getTimespecNs(timeout);
+  else if (timeout !== 0) deadline = kernel.clock.monotonicNs() + getTimespecNs(task, timeout);
   task.progress = deadline;
   const info = kernel.signals.dequeue(task, ~wanted);
   if (info !== undefined) {
-    if (address !== 0) mm.copyToUser(address, siginfoBytes(info));
+    if (address !== 0) mm.copyToUser(address, siginfoBytes(info, task.abi));
     return info.signal;
   }
   return kernel.clock.monotonicNs() >= deadline ? -EAGAIN : block(task.signals.arrived, deadline, -EINTR);

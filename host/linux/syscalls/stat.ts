@@ -8,10 +8,12 @@ import {
   AT_SYMLINK_NOFOLLOW,
 } from "../uapi-fcntl";
 import {
-  STATX__RESERVED, S_IFBLK, S_IFCHR, S_IFIFO, S_ISGID, S_ISUID, S_IXGRP, UTIME_NOW, UTIME_OMIT, encodeStat, encodeStatfs,
-  encodeStatx,
+  STATX__RESERVED, S_IFBLK, S_IFCHR, S_IFIFO, S_ISGID, S_ISUID, S_IXGRP, UTIME_NOW, UTIME_OMIT, encodeStatx,
 } from "../uapi-stat";
+import { statOf, statfsOf } from "../stat-values";
 import type { Attributes, Timespec } from "../uapi-stat";
+import { STAT, STATFS, UTIMBUF } from "../uapi-structs";
+import { afterTimespec, afterTimeval, getTimespec, getTimeval } from "../user-time";
 import type { Path } from "../vfs/dentry";
 import type { AttributeChange, Inode } from "../vfs/inode";
 import { MAY_WRITE, type Identity, fsIdentity, getPath, isOwner, lookupPath, permission, requirePermission } from "../vfs/namei";
@@ -26,12 +28,17 @@ export function sysFstat(task: Task, fd: number, buffer: number): number {
   return putStat(task, buffer, task.files.getRaw(fd).attributes());
 }
 export function sysNewfstatat(task: Task, dirfd: number, path: number, buffer: number, flags: number): number {
+  return putStat(task, buffer, attributesOf(task, dirfd, path, flags));
+}
+
+/** Of the file at a path in user memory (Linux vfs_fstatat). */
+export function attributesOf(task: Task, dirfd: number, path: number, flags: number): Attributes {
   if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)) throw new Errno(EINVAL);
-  return putStat(task, buffer, attributesAt(task, dirfd, getPath(task, path), flags).attributes);
+  return attributesAt(task, dirfd, getPath(task, path), flags).attributes;
 }
 
 function putStat(task: Task, buffer: number, attributes: Attributes): number {
-  task.mm.copyToUser(buffer, encodeStat(attributes));
+  STAT.put(task, buffer, statOf(attributes, task.abi));
   return 0;
 }
 
@@ -71,7 +78,7 @@ export function sysFstatfs(task: Task, fd: number, buffer: number): number {
 }
 function putStatfs(task: Task, buffer: number, path: Path): number {
   const { fs, readOnly } = path.mount;
-  task.mm.copyToUser(buffer, encodeStatfs(fs.statistics(), fs.dev, readOnly));
+  STATFS.put(task, buffer, statfsOf(fs.statistics(), fs.dev, readOnly, task.abi));
   return 0;
 }
 
@@ -164,7 +171,7 @@ function chown(task: Task, path: Path, uid: number, gid: number, inode: Inode = 
 // --- times
 
 export function sysUtimensat(task: Task, dirfd: number, pathAddress: number, times: number, flags: number): number {
-  const [atime, mtime] = times === 0 ? [UTIME_NOW, UTIME_NOW] : [fetchTime(task, times), fetchTime(task, times + 16)];
+  const [atime, mtime] = times === 0 ? [UTIME_NOW, UTIME_NOW] : [fetchTime(task, times), fetchTime(task, afterTimespec(task, times))];
   if (atime === UTIME_OMIT && mtime === UTIME_OMIT) return 0;
   if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) throw new Errno(EINVAL);
   if (pathAddress === 0 && dirfd !== AT_FDCWD) {
@@ -181,8 +188,7 @@ export function sysUtimensat(task: Task, dirfd: number, pathAddress: number, tim
 type TimeArgument = Timespec | number;
 
 function fetchTime(task: Task, address: number): TimeArgument {
-  const sec = task.mm.getI64(address);
-  const nsec = task.mm.getI64(address + 8);
+  const { sec, nsec } = getTimespec(task, address);
   if (nsec === UTIME_NOW || nsec === UTIME_OMIT) return nsec;
   if (nsec < 0 || nsec > 999_999_999) throw new Errno(EINVAL);
   return { sec, nsec };
@@ -190,8 +196,7 @@ function fetchTime(task: Task, address: number): TimeArgument {
 
 /** struct timeval, microseconds. */
 function fetchTimeval(task: Task, address: number): Timespec {
-  const sec = task.mm.getI64(address);
-  const usec = task.mm.getI64(address + 8);
+  const { sec, usec } = getTimeval(task, address);
   if (usec < 0 || usec > 999_999) throw new Errno(EINVAL);
   return { sec, nsec: usec * 1000 };
 }
@@ -216,7 +221,7 @@ export function sysUtimes(task: Task, path: number, times: number): number {
 }
 export function sysFutimesat(task: Task, dirfd: number, pathAddress: number, times: number): number {
   const atime = times === 0 ? UTIME_NOW : fetchTimeval(task, times);
-  const mtime = times === 0 ? UTIME_NOW : fetchTimeval(task, times + 16);
+  const mtime = times === 0 ? UTIME_NOW : fetchTimeval(task, afterTimeval(task, times));
   if (pathAddress === 0 && dirfd !== AT_FDCWD) {
     const file = task.files.get(dirfd);
     return setTimes(task, file.path, file.inode, atime, mtime);
@@ -224,10 +229,10 @@ export function sysFutimesat(task: Task, dirfd: number, pathAddress: number, tim
   const path = lookupPath(task, dirfd, getPath(task, pathAddress));
   return setTimes(task, path, path.inode, atime, mtime);
 }
-/** struct utimbuf: s64 actime, s64 modtime, seconds. */
 export function sysUtime(task: Task, pathAddress: number, times: number): number {
-  const atime = times === 0 ? UTIME_NOW : { sec: task.mm.getI64(times), nsec: 0 };
-  const mtime = times === 0 ? UTIME_NOW : { sec: task.mm.getI64(times + 8), nsec: 0 };
+  const wanted = times === 0 ? null : UTIMBUF.get(task, times);
+  const atime = wanted === null ? UTIME_NOW : { sec: wanted.actime, nsec: 0 };
+  const mtime = wanted === null ? UTIME_NOW : { sec: wanted.modtime, nsec: 0 };
   const path = lookupPath(task, AT_FDCWD, getPath(task, pathAddress));
   return setTimes(task, path, path.inode, atime, mtime);
 }

@@ -1,17 +1,25 @@
 // The system as a whole: its name, its memory, its load, its randomness.
 
 import { EFAULT, EINVAL, EPERM, Errno } from "../errno";
+import { PER_LINUX32, PER_MASK } from "../personality";
 import type { Task } from "../task";
 import { latin1 } from "../uaccess";
+import { SYSINFO } from "../uapi-structs";
 import { type Block, NO_QUEUE, block } from "../wait";
 
 //   struct new_utsname: six fields of 65 bytes, zero-terminated
 const UTS_FIELD = 65;
 
-export function sysUname(task: Task, address: number): number {
+/** System, node, release, version, machine and domain, as the task's personality has them. */
+export function unameFields(task: Task): string[] {
   const { uts } = task.kernel;
+  const machine = (task.personality & PER_MASK) === PER_LINUX32 ? "i686" : uts.machine;
+  return [uts.sysname, uts.nodename, uts.release, uts.version, machine, uts.domainname];
+}
+
+export function sysUname(task: Task, address: number): number {
   const bytes = new Uint8Array(6 * UTS_FIELD);
-  [uts.sysname, uts.nodename, uts.release, uts.version, uts.machine, uts.domainname].forEach((text, field) => {
+  unameFields(task).forEach((text, field) => {
     for (let i = 0; i < text.length; i++) bytes[field * UTS_FIELD + i] = text.charCodeAt(i);
   });
   task.mm.copyToUser(address, bytes);
@@ -33,25 +41,13 @@ export function sysSetdomainname(task: Task, address: number, length: number): n
   return 0;
 }
 
-//   struct sysinfo, 112 bytes (include/uapi/linux/sysinfo.h)
-//    0       8              32       40      48       56       64       72        80    82 88      96     104   108
-//   +-------+--------------+--------+-------+--------+--------+--------+---------+-----+--+-------+------+-----+
-//   |uptime | loads[3]     |totalram|freeram|shared  |buffers |swap    |freeswap |procs|  |tothigh|frhigh|unit |
-//   +-------+--------------+--------+-------+--------+--------+--------+---------+-----+--+-------+------+-----+
-const SIZEOF_SYSINFO = 112;
-
 export function sysSysinfo(task: Task, address: number): number {
   const { kernel } = task;
   const { totalBytes, freeBytes } = kernel.memory();
-  const bytes = new Uint8Array(SIZEOF_SYSINFO);
-  const view = new DataView(bytes.buffer);
-  // Linux rounds a started second up.
-  view.setBigInt64(0, BigInt(Math.ceil(kernel.clock.monotonicNs() / 1e9)), true);
-  view.setBigUint64(32, BigInt(totalBytes), true);
-  view.setBigUint64(40, BigInt(freeBytes), true);
-  view.setUint16(80, kernel.tasks.size, true);
-  view.setUint32(104, 1, true);
-  task.mm.copyToUser(address, bytes);
+  SYSINFO.put(task, address, {
+    // Linux rounds a started second up.
+    uptime: Math.ceil(kernel.clock.monotonicNs() / 1e9), totalram: totalBytes, freeram: freeBytes, procs: kernel.tasks.size, mem_unit: 1,
+  });
   return 0;
 }
 

@@ -5,9 +5,13 @@ import {
   CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID,
   CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI, CLOCK_THREAD_CPUTIME_ID, TICK_NS, timespec,
 } from "../clock";
+import type { Abi } from "../abi";
+import { putWord } from "../struct-layout";
 import type { Task } from "../task";
 import type { Timespec } from "../uapi-stat";
-import { ITIMER_PROF, ITIMER_REAL, type TimerSetting } from "../timers";
+import { TMS } from "../uapi-structs";
+import { getItimerval, getTimespec, getTimespecNs, getTimeval, putItimerval, putTimespec, putTimeval } from "../user-time";
+import { ITIMER_PROF, ITIMER_REAL } from "../timers";
 import { type Block, NO_QUEUE, block } from "../wait";
 
 const TIMER_ABSTIME = 1;
@@ -27,21 +31,20 @@ function now(task: Task, clock: number): Timespec {
 
 export function sysClockGettime(task: Task, clock: number, address: number): number {
   const { sec, nsec } = now(task, clock);
-  task.mm.putTimespec(address, sec, nsec);
+  putTimespec(task, address, sec, nsec);
   return 0;
 }
 
 export function sysClockGetres(task: Task, clock: number, address: number): number {
   now(task, clock);
   const coarse = clock === CLOCK_REALTIME_COARSE || clock === CLOCK_MONOTONIC_COARSE;
-  if (address !== 0) task.mm.putTimespec(address, 0, coarse ? TICK_NS : 1);
+  if (address !== 0) putTimespec(task, address, 0, coarse ? TICK_NS : 1);
   return 0;
 }
 
 export function sysClockSettime(task: Task, clock: number, address: number): number {
   if (clock !== CLOCK_REALTIME) return -EINVAL;
-  const sec = task.mm.getI64(address);
-  const nsec = task.mm.getI64(address + 8);
+  const { sec, nsec } = getTimespec(task, address);
   if (sec < 0 || nsec < 0 || nsec > 999_999_999 || sec > SECONDS_MAX) return -EINVAL;
   if (task.creds.euid !== 0) return -EPERM;
   task.kernel.clock.setRealtime({ sec, nsec });
@@ -51,15 +54,14 @@ export function sysClockSettime(task: Task, clock: number, address: number): num
 
 export function sysGettimeofday(task: Task, time: number, zone: number): number {
   const { sec, nsec } = task.kernel.clock.realtime();
-  if (time !== 0) task.mm.putTimespec(time, sec, Math.floor(nsec / 1000));
+  if (time !== 0) putTimeval(task, time, sec, Math.floor(nsec / 1000));
   if (zone !== 0) task.mm.putBig(zone, 0n);
   return 0;
 }
 
 export function sysSettimeofday(task: Task, time: number, zone: number): number {
   if (time === 0) return zone === 0 ? 0 : -EINVAL;
-  const sec = task.mm.getI64(time);
-  const usec = task.mm.getI64(time + 8);
+  const { sec, usec } = getTimeval(task, time);
   if (sec < 0 || usec < 0 || usec > 999_999 || sec > SECONDS_MAX) return -EINVAL;
   if (task.creds.euid !== 0) return -EPERM;
   task.kernel.clock.setRealtime({ sec, nsec: usec * 1000 });
@@ -70,28 +72,28 @@ export function sysSettimeofday(task: Task, time: number, zone: number): number 
 export function sysTime(task: Task, address: number): number {
   // The second of the last tick, as Linux and the vDSO have it.
   const { sec } = task.kernel.clock.now(CLOCK_REALTIME_COARSE)!;
-  if (address !== 0) task.mm.putU64(address, sec);
+  if (address !== 0) putWord(task, address, sec);
   return sec;
 }
 
-//   struct tms: i64 utime, stime, cutime, cstime in units of 1/100 s
+/** In units of 1/100 s. */
 export function sysTimes(task: Task, address: number): number {
   const { clock } = task.kernel;
   if (address !== 0) {
     const ticks = Math.floor((clock.processNs() * USER_HZ) / 1e9);
-    [ticks, 0, 0, 0].forEach((value, index) => task.mm.putU64(address + index * 8, value));
+    TMS.put(task, address, { tms_utime: ticks, tms_stime: 0, tms_cutime: 0, tms_cstime: 0 });
   }
   return Math.floor((clock.monotonicNs() * USER_HZ) / 1e9);
 }
 
-/** Sleeps until `deadlineNs`. `remaining`: where a signal leaves what was left, unless it is 0. */
-export function sleepUntil(task: Task, deadlineNs: number, remaining: number): number | Block {
+/** Sleeps until `deadlineNs`. `remaining`: where a signal leaves what was left, unless it is 0, in the layout of `abi`. */
+export function sleepUntil(task: Task, deadlineNs: number, remaining: number, abi: Abi = task.abi): number | Block {
   const left = deadlineNs - task.kernel.clock.monotonicNs();
   task.progress = deadlineNs;
   if (left <= 0) return 0;
   if (!task.kernel.signals.hasDeliverable(task)) return block(NO_QUEUE, deadlineNs);
-  task.restartBlock = { call: "nanosleep", deadlineNs, remaining };
-  if (remaining !== 0) task.mm.putTimespec(remaining, Math.floor(left / 1e9), Math.floor(left % 1e9));
+  task.restartBlock = { call: "nanosleep", deadlineNs, remaining, abi };
+  if (remaining !== 0) putTimespec({ mm: task.mm, abi }, remaining, Math.floor(left / 1e9), Math.floor(left % 1e9));
   return -ERESTART_RESTARTBLOCK;
 }
 
@@ -102,7 +104,7 @@ function sleepUntilAbsolute(task: Task, deadlineNs: number): number | Block {
 
 export function sysNanosleep(task: Task, request: number, remaining: number): number | Block {
   if (typeof task.progress === "number") return sleepUntil(task, task.progress, remaining);
-  return sleepUntil(task, task.kernel.clock.monotonicNs() + task.mm.getTimespecNs(request), remaining);
+  return sleepUntil(task, task.kernel.clock.monotonicNs() + getTimespecNs(task, request), remaining);
 }
 
 const sleepable = new Set([
@@ -114,31 +116,14 @@ export function sysClockNanosleep(task: Task, clock: number, flags: number, requ
   if (withoutSleep.has(clock)) return -EOPNOTSUPP;
   if (clock === CLOCK_THREAD_CPUTIME_ID || !sleepable.has(clock)) return -EINVAL;
   if (typeof task.progress === "number") return sleepUntil(task, task.progress, remaining);
-  const wanted = task.mm.getTimespecNs(request);
+  const wanted = getTimespecNs(task, request);
   const kernelClock = task.kernel.clock;
   // A CPU clock stands still while its only thread sleeps: relative to it, any sleep is for ever.
   if (clock === CLOCK_PROCESS_CPUTIME_ID) return wanted === 0 ? 0 : block(NO_QUEUE, Infinity, -ERESTARTNOHAND);
   if ((flags & TIMER_ABSTIME) === 0) return sleepUntil(task, kernelClock.monotonicNs() + wanted, remaining);
   if (clock === CLOCK_MONOTONIC || clock === CLOCK_BOOTTIME || clock === CLOCK_BOOTTIME_ALARM) return sleepUntilAbsolute(task, wanted);
-  const sec = task.mm.getI64(request);
-  return sleepUntilAbsolute(task, kernelClock.monotonicOfRealtime(sec, task.mm.getI64(request + 8)));
-}
-
-//   struct itimerval: timeval interval, timeval value, 8 + 8 bytes each
-function putItimerval(task: Task, address: number, left: TimerSetting): void {
-  const put = (at: number, ns: number): void => {
-    const { sec, nsec } = timespec(ns);
-    task.mm.putTimespec(at, sec, Math.floor(nsec / 1000));
-  };
-  put(address, left.intervalNs);
-  put(address + 16, left.valueNs);
-}
-
-function getTimevalNs(task: Task, address: number): number {
-  const sec = task.mm.getI64(address);
-  const usec = task.mm.getI64(address + 8);
-  if (sec < 0 || usec < 0 || usec > 999_999) throw new Errno(EINVAL);
-  return sec * 1e9 + usec * 1000;
+  const { sec, nsec } = getTimespec(task, request);
+  return sleepUntilAbsolute(task, kernelClock.monotonicOfRealtime(sec, nsec));
 }
 
 export function sysGetitimer(task: Task, which: number, address: number): number {
@@ -149,11 +134,10 @@ export function sysGetitimer(task: Task, which: number, address: number): number
 
 export function sysSetitimer(task: Task, which: number, value: number, old: number): number {
   if (which < ITIMER_REAL || which > ITIMER_PROF) return -EINVAL;
-  const intervalNs = value === 0 ? 0 : getTimevalNs(task, value);
-  const valueNs = value === 0 ? 0 : getTimevalNs(task, value + 16);
+  const wanted = value === 0 ? { valueNs: 0, intervalNs: 0 } : getItimerval(task, value);
   const timer = task.kernel.timers.intervalTimer(task, which);
   const before = timer.get();
-  timer.set({ valueNs, intervalNs });
+  timer.set(wanted);
   if (old !== 0) putItimerval(task, old, before);
   return 0;
 }

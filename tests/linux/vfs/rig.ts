@@ -2,6 +2,7 @@
 // Strings among the arguments are put into user memory first; results are what regs.ax would hold.
 
 import type { PhysMemory } from "../../../host/machine/phys-memory";
+import { X86_64 } from "../../../host/linux/abi";
 import { Errno, UserFault } from "../../../host/linux/errno";
 import { Limits } from "../../../host/linux/limits";
 import type { Task } from "../../../host/linux/task";
@@ -57,7 +58,7 @@ export function rig(options: Partial<VfsOptions> = {}, uid = 0) {
   const task = {
     kernel, pid: 42, ppid: 1, comm: "test", mm: memory, files: new FdTable(), fs: { root, cwd: root, umask: 0o022 },
     creds: { uid, euid: uid, suid: uid, fsuid: uid, gid: uid, egid: uid, sgid: uid, fsgid: uid, groups: [] },
-    limits: new Limits(), progress: null, exeFile: null, wakeUp() {},
+    limits: new Limits(), progress: null, exeFile: null, abi: X86_64, wakeUp() {},
   } as unknown as Task;
   for (const file of kernel.vfs.openStandardStreams()) task.files.install(file, false, 1024);
 

@@ -1,7 +1,7 @@
 // The CPU block as the instructions see it, and the two words by which an operation tells the run loop what it did.
 
 import { CPU_BLOCK } from "../abi/layout";
-import { CPL, MODE, RIP, SEG_BASE, SEG, SEG_SELECTOR, SEG_ATTRIBUTES, SEG_LIMIT, RETIRED } from "../abi/state";
+import { CPL, MODE, RIP, SEG_BASE, SEG, SEG_SELECTOR, SEG_ATTRIBUTES, SEG_LIMIT, RETIRED, VENDOR, VENDOR_AMD } from "../abi/state";
 import { getFlags, putFlags } from "./flags";
 
 /** An operation set RIP itself: the run loop continues there and not at the next micro-operation. */
@@ -91,6 +91,11 @@ export function setSegment(seg: u32, selector: u32, attributes: u32, limit: u32,
   store<u16>(p, attributes, SEG_ATTRIBUTES);
   store<u32>(p, limit, SEG_LIMIT);
   store<u64>(CPU_BLOCK + SEG_BASE + seg * 8, base);
+}
+
+/** Where the two architectures differ: what follows is AMD's. */
+export function isAmd(): bool {
+  return load<u32>(CPU_BLOCK, VENDOR) == <u32>VENDOR_AMD;
 }
 
 export function retired(): u64 {

@@ -5,10 +5,10 @@
 // emptied on a change of, all of them.
 
 import { CPU_BLOCK } from "../abi/layout";
-import { CR0, CR4, MODE_16, MODE_64, SEG_FS, SEG_GS, SLOT_ZERO, VENDOR, VENDOR_AMD, XCR0 } from "../abi/state";
+import { CR0, CR4, MODE_16, MODE_64, SEG_FS, SEG_GS, SLOT_ZERO, XCR0 } from "../abi/state";
 import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE } from "../abi/bits";
 import { hasFeature } from "../cpu/cpuid";
-import { cpl, mode } from "../cpu/state";
+import { cpl, isAmd, mode } from "../cpu/state";
 import {
   addrsize, at, available, emit, endsBlock, fetchOperand, first, hasMemory, immediate, immediates, ip, isMemoryKind, lock, modrm, modrmMemory,
   next8, opcode, opensVex, operandKind, operandSize, opsize, out, plainAddress, plant, position, prefix66, repeat, rex, rexSeen, ripRelative,
@@ -53,7 +53,7 @@ function fitting(cell: u32): usize {
     const flags = load<u8>(row, ROW_FLAGS2);
     const feature = load<u8>(row, ROW_FEATURE);
     const wide = mode() == MODE_64;
-    const amd = load<u32>(CPU_BLOCK, VENDOR) == VENDOR_AMD;
+    const amd = isAmd();
     if (!(flags & R2_MODE64 && !wide) && !(flags & R2_MODE32 && wide) && !(flags & R2_INTEL && amd) && !(flags & R2_AMD && !amd)
       && (feature == 0xff || hasFeature(feature)) && !(load<u8>(row, ROW_VEX) & (VEX_L0 | VEX_L1 | VEX_W0 | VEX_W1) & ~vex)) return row;
     const following = load<u16>(row, ROW_NEXT);
@@ -174,7 +174,8 @@ function decode(): void {
 
   if (prefix66 && !vex) opsize = defaultSize == 1 ? 2 : 1;
   if (mode64) {
-    if (flags1 & R1_FORCE64 || rex & 8) opsize = 3;
+    // AMD's near branches obey 66 (APM Vol. 3 1.2.2, 1.2.7 "near branches"), Intel's ignore it (SDM Vol. 2, JMP).
+    if (rex & 8 || (flags1 & R1_FORCE64 && !(prefix66 && isAmd()))) opsize = 3;
     else if (flags1 & R1_SIZE64) opsize = prefix66 ? 1 : 3;
   }
 

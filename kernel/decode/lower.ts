@@ -239,10 +239,12 @@ function lowerHotControl(row: usize, use: u32): bool {
       return true;
     }
     case USE_RET: {
+      if (opsize != 3) return false;
       emit(CODE_RET64, instanceOf(row));
       return true;
     }
     case USE_JCC: {
+      if (opsize != 3) return false;
       const u = emit(CODE_JCC0 + (opcode & 15), 0);
       store<u8>(u, <u8>(opcode & 15), UOP_SUB);
       store<i32>(u, <i32>immediate, UOP_DISP);
@@ -250,17 +252,20 @@ function lowerHotControl(row: usize, use: u32): bool {
       return true;
     }
     case USE_JMP_REL: {
+      if (opsize != 3) return false;
       const u = emit(CODE_JMP_PAGE, 0);
       store<i32>(u, <i32>immediate, UOP_DISP);
       store<i64>(u, 0, UOP_IMM);
       return true;
     }
     case USE_CALL_REL: {
+      if (opsize != 3) return false;
       emit(CODE_CALL_REL64, instanceOf(row));
       return true;
     }
     case USE_CALL:
     case USE_JMP: {
+      if (opsize != 3) return false;
       let slot = hasMemory ? <u32>(CPU_BLOCK + SLOT_T0) : operandSlot(kind0, operandSize(row, 0));
       if (hasMemory) memoryStep(CODE_LD64, slot);
       store<u32>(emit(use == USE_CALL ? CODE_CALL64 : CODE_JMP64, instanceOf(row)), slot, UOP_DST);

@@ -10,7 +10,7 @@
 //         +--------+--------+--------+---------+--------+----------+--------+
 
 import { CPU_BLOCK } from "../abi/layout";
-import { RSP, SEG_CS, SEG_SS, VENDOR, VENDOR_AMD } from "../abi/state";
+import { RSP, SEG_CS, SEG_SS } from "../abi/state";
 import { VECTOR_GP, VECTOR_NP } from "../abi/vectors";
 import { faulted, raiseGP, raiseSelector, raiseSS } from "../cpu/fault";
 import {
@@ -19,7 +19,7 @@ import {
   setNullStack, TYPE_CALL_GATE,
 } from "../system/segments";
 import { moveStackPointer, readStackWord, stackPointer, writeStackWord } from "../system/stack-access";
-import { cpl, getReg, isCanonical, segSelector, setReg, setRip, stateChanged } from "../cpu/state";
+import { cpl, getReg, isAmd, isCanonical, segSelector, setReg, setRip, stateChanged } from "../cpu/state";
 import { tssStack } from "../system/tss";
 import { ea, imm, nextRip, opsize } from "../decode/uop";
 import { readMem, writeSystem } from "../mmu/access";
@@ -40,7 +40,7 @@ export function checkTarget(rip: u64, code: u64): bool {
 /** Far pointer of 16, 32 or 64 bits of offset; AMD knows no 64-bit ones (APM Vol. 3, JMP far: REX.W is ignored). */
 function pointerSize(u: usize): u32 {
   const bytes = opsize(u);
-  return bytes == 8 && load<u32>(CPU_BLOCK + VENDOR) == <u32>VENDOR_AMD ? 4 : bytes;
+  return bytes == 8 && isAmd() ? 4 : bytes;
 }
 
 let farOffset: u64 = 0;

@@ -3,6 +3,7 @@
 // every NaN as it is; no arithmetic touches them here.
 
 import { faulted, raiseAC } from "../cpu/fault";
+import { isAmd } from "../cpu/state";
 import { dst, ea, eaPlus, src } from "../decode/uop";
 import { probeWrite, writeMem } from "../mmu/access";
 import { view } from "../mmu/tlb";
@@ -95,6 +96,7 @@ function canStore(u: usize, bytes: u32): bool {
     raiseAC();
     return false;
   }
+  if (isAmd()) return probeWrite(ea(u), bytes); // the lower quadword's first
   if (bytes == 16 && !probeWrite(eaPlus(u, 8), 8)) return false;
   return probeWrite(ea(u), 8);
 }

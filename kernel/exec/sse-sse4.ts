@@ -4,6 +4,7 @@ import { CPU_BLOCK } from "../abi/layout";
 import { FLAG_CF, FLAG_ZF } from "../abi/bits";
 import { MXCSR, XMM } from "../abi/state";
 import { faulted } from "../cpu/fault";
+import { isAmd } from "../cpu/state";
 import { setArithmeticFlags } from "../cpu/flags";
 import { f32RoundToInt, f64RoundToInt } from "./softfloat-sse";
 import { beginSse, endSse, full32x4, full64x2, OPERATION_ADD, OPERATION_MUL } from "./sse-float";
@@ -56,12 +57,17 @@ export function PBLENDVB(a: v128, b: v128): v128 {
 }
 
 // --- dot product: products of the lanes in bits 7..4, pairwise sums, the result in the lanes of bits 3..0. Every lane makes
-// the whole sum; the order of each addition, which decides between two NaNs, is a Xeon's.
+// the whole sum; the order of each addition, which decides between two NaNs, is a Xeon's, or for AMD a Zen 5's: the lower lane first.
 
 export function DPPS(a: v128, b: v128, i: u64): v128 {
   const taken = mask32x4(i >> 4);
   const products = full32x4(OPERATION_MUL, v128.and(a, taken), v128.and(b, taken));
   if (faulted) return a;
+  if (isAmd()) {
+    const pairs = full32x4(OPERATION_ADD, v128.shuffle<u32>(products, products, 0, 0, 2, 2), v128.shuffle<u32>(products, products, 1, 1, 3, 3));
+    if (faulted) return a;
+    return v128.and(full32x4(OPERATION_ADD, v128.shuffle<u32>(pairs, pairs, 0, 0, 0, 0), v128.shuffle<u32>(pairs, pairs, 2, 2, 2, 2)), mask32x4(i));
+  }
   const sums = full32x4(OPERATION_ADD, v128.shuffle<u32>(products, products, 1, 0, 3, 2), products);
   if (faulted) return a;
   const sum = full32x4(OPERATION_ADD, sums, v128.shuffle<u32>(sums, sums, 2, 3, 0, 1));
@@ -72,7 +78,9 @@ export function DPPD(a: v128, b: v128, i: u64): v128 {
   const taken = mask64x2(i >> 4);
   const products = full64x2(OPERATION_MUL, v128.and(a, taken), v128.and(b, taken));
   if (faulted) return a;
-  const sum = full64x2(OPERATION_ADD, products, v128.shuffle<u64>(products, products, 1, 0));
+  const low = isAmd() ? v128.shuffle<u64>(products, products, 0, 0) : products;
+  const high = isAmd() ? v128.shuffle<u64>(products, products, 1, 1) : v128.shuffle<u64>(products, products, 1, 0);
+  const sum = full64x2(OPERATION_ADD, low, high);
   return v128.and(sum, mask64x2(i));
 }
 

@@ -11,7 +11,7 @@ import { MODE_64, RAX, RCX, RDI, RDX, RFLAGS, RSI, SEG_BASE, SEG_ES, SEG_FS, SEG
 import { faulted, setRepeating } from "../cpu/fault";
 import { flagsSub } from "../cpu/flags";
 import { segmentIsPlain } from "../cpu/segment-access";
-import { getReg, mode, setReg, setRip } from "../cpu/state";
+import { getReg, isAmd, mode, setReg, setRip } from "../cpu/state";
 import { imm, nextRip, opsize, sub, thisRip } from "../decode/uop";
 import {
   ACCESS_OPERAND, ACCESS_SS_OPERAND, directPointer, enterSegment, leaveSegment, readMem, setAccessKind, writeMem,
@@ -248,6 +248,11 @@ function goesOn(equal: bool): bool {
  * RFLAGS are those of the last comparison, but on a fault those from before the instruction (SDM Vol. 2B, REP, "EFLAGS
  * value is restored"): so they are set at the end alone.
  */
+/** After a fault midway Intel's chips show the flags of before the instruction, AMD's those of the last iteration. */
+function comparisonCounts(): bool {
+  return !faulted || isAmd();
+}
+
 function scanString<T>(u: usize): void {
   begin(u);
   const bytes: u64 = sizeof<T>();
@@ -271,13 +276,14 @@ function scanString<T>(u: usize): void {
       count(compared);
       continue;
     }
-    last = readDestination<T>();
+    const element = readDestination<T>();
     if (faulted) break;
+    last = element;
     advance(RDI, 1, bytes);
     count(1);
     on = goesOn(last == wantedValue);
   }
-  if (!faulted && done) flagsSub<T>(wantedValue, last, <T>(wantedValue - last));
+  if (done && comparisonCounts()) flagsSub<T>(wantedValue, last, <T>(wantedValue - last));
   end(!on);
 }
 
@@ -309,17 +315,20 @@ function compareStrings<T>(u: usize): void {
         continue;
       }
     }
-    // The chip reads [rDI] first: it is the one reported when both fault.
-    b = readDestination<T>();
+    // Intel's chips read [rDI] first, AMD's [rSI]: that is the one reported when both fault.
+    const early = isAmd() ? readSource<T>() : a;
     if (faulted) break;
-    a = readSource<T>();
+    const other = readDestination<T>();
     if (faulted) break;
+    a = isAmd() ? early : readSource<T>();
+    if (faulted) break;
+    b = other;
     advance(RSI, 1, bytes);
     advance(RDI, 1, bytes);
     count(1);
     on = goesOn(a == b);
   }
-  if (!faulted && done) flagsSub<T>(a, b, <T>(a - b));
+  if (done && comparisonCounts()) flagsSub<T>(a, b, <T>(a - b));
   end(!on);
 }
 

@@ -6,12 +6,12 @@ import { CPU_BLOCK } from "../abi/layout";
 import { CR4_FSGSBASE, EFER_LMA, EFER_SCE, FLAG_IF, FLAG_RF, FLAG_TF, FLAG_VM } from "../abi/bits";
 import {
   CPL, CR4, CSTAR, EFER, FMASK, FS_BASE, GS_BASE, KERNEL_GS_BASE, LSTAR, MODE_64, PENDING_DEBUG, R11, RCX, RDX, RSP, SEG_CS,
-  SEG_SS, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, VENDOR, VENDOR_AMD,
+  SEG_SS, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP,
 } from "../abi/state";
 import { raiseGP, raiseUD, setStepSuppressed } from "../cpu/fault";
 import { setFlatSegment } from "../system/segments";
 import {
-  cpl, getReg, isCanonical, mode, rflags, segAttributes, segBase, segLimit, setReg, setRflags, setRip, setSegment, stateChanged,
+  cpl, getReg, isAmd, isCanonical, mode, rflags, segAttributes, segBase, segLimit, setReg, setRflags, setRip, setSegment, stateChanged,
 } from "../cpu/state";
 import { nextRip, opsize, rmSlot } from "../decode/uop";
 import { writeSlot } from "./sized-operand";
@@ -25,10 +25,6 @@ const DATA_DPL3: u32 = 0xcf3;
 
 /** DR6.BS: single step. */
 const DR6_BS: u32 = 0x4000;
-
-function isAmd(): bool {
-  return load<u32>(CPU_BLOCK + VENDOR) == <u32>VENDOR_AMD;
-}
 
 function enterLevel(level: u32, csSelector: u32, csAttributes: u32): void {
   setFlatSegment(SEG_CS, csSelector, csAttributes);

@@ -2,6 +2,7 @@
 
 import { faulted } from "../cpu/fault";
 import { cf, pf, zf } from "../cpu/flags";
+import { isAmd } from "../cpu/state";
 import { ea } from "../decode/uop";
 import { probeWrite, readMem, writeMem } from "../mmu/access";
 import { alignedOrFault } from "../system/alignment";
@@ -104,6 +105,14 @@ export function FILD_M64(u: usize): void {
 
 // --- stores -----------------------------------------------------------------------------------------------------------------
 
+/**
+ * AMD checks the operand of a store also when an unmasked exception will keep it from being written, Intel does not.
+ * False with the fault raised.
+ */
+function couldStore(u: usize, bytes: u32, alignment: u32): bool {
+  return !isAmd() || (probeWrite(ea(u), bytes) && alignedOrFault(ea(u), alignment));
+}
+
 function storeFloat<T>(u: usize, pops: bool): void {
   if (!x87Begin()) return;
   let v: T = sizeof<T>() == 8 ? (0xfff8000000000000 as T) : (0xffc00000 as T);
@@ -122,7 +131,7 @@ function storeFloat<T>(u: usize, pops: bool): void {
     writeMem<T>(ea(u), v);
     if (faulted) return;
     if (pops) pop();
-  }
+  } else if (!couldStore(u, sizeof<T>(), sizeof<T>())) return;
   x87End(u);
 }
 
@@ -133,7 +142,7 @@ export function FSTP_M64(u: usize): void { storeFloat<u64>(u, true); }
 
 /** Writes all 10 bytes, or none when it faults. */
 function write80(at: u64, low: u64, high: u32): void {
-  if (!alignedOrFault(at, 8) || !probeWrite(at, 10)) return;
+  if (!probeWrite(at, 10) || !alignedOrFault(at, 8)) return;
   writeMem<u64>(at, low);
   writeMem<u16>(at + 8, <u16>high);
 }
@@ -146,7 +155,7 @@ export function FSTP_M80(u: usize): void {
     else write80(ea(u), sigOf(0), seOf(0));
     if (faulted) return;
     pop();
-  }
+  } else if (!couldStore(u, 10, 8)) return;
   x87End(u);
 }
 
@@ -193,7 +202,7 @@ function storeInteger<T>(u: usize, pops: bool, truncate: bool): void {
     writeMem<T>(ea(u), v as T);
     if (faulted) return;
     if (pops) pop();
-  }
+  } else if (!couldStore(u, sizeof<T>(), sizeof<T>())) return;
   x87End(u);
 }
 
@@ -257,7 +266,7 @@ export function FBSTP(u: usize): void {
     write80(ea(u), low, u32(high));
     if (faulted) return;
     pop();
-  }
+  } else if (!couldStore(u, 10, 8)) return;
   x87End(u);
 }
 

@@ -10,13 +10,13 @@ import { CPU_BLOCK } from "../abi/layout";
 import { CR4, FCS, FCW, FDP, FDS, FIP, FOP, FSW, FTW, MODE_64, MXCSR, XMM } from "../abi/state";
 import { CR4_OSFXSR } from "../abi/bits";
 import { faulted, raiseGP } from "../cpu/fault";
-import { isCanonical, mode } from "../cpu/state";
+import { isAmd, isCanonical, mode } from "../cpu/state";
 import { ea, opsize } from "../decode/uop";
 import { probeRead, probeWrite, readMem, writeMem } from "../mmu/access";
 import { mxcsrChanged } from "./sse-fast-path";
 import { MXCSR_MASK } from "./sse-state";
 import { setFcw } from "./x87-control";
-import { setFsw, st, summarise } from "./x87-state";
+import { FSW_ES, fsw, setFsw, st, summarise } from "./x87-state";
 
 function xmmCount(): u32 {
   if ((load<u64>(CPU_BLOCK, CR4) & CR4_OSFXSR) == 0) return 0;
@@ -35,15 +35,17 @@ export function storeX87(at: u64, wide: bool): void {
   writeMem<u16>(at, load<u16>(CPU_BLOCK, FCW));
   writeMem<u16>(at + 2, load<u16>(CPU_BLOCK, FSW));
   writeMem<u16>(at + 4, load<u8>(CPU_BLOCK, FTW));
-  writeMem<u16>(at + 6, load<u16>(CPU_BLOCK, FOP));
+  // AMD's pointers are those of the pending unmasked exception, and 0 without one (APM Vol. 5, FXSAVE).
+  const pointers = !isAmd() || (fsw() & FSW_ES) != 0;
+  writeMem<u16>(at + 6, pointers ? load<u16>(CPU_BLOCK, FOP) : 0);
   if (wide) {
-    writeMem<u64>(at + 8, load<u64>(CPU_BLOCK, FIP));
-    writeMem<u64>(at + 16, load<u64>(CPU_BLOCK, FDP));
+    writeMem<u64>(at + 8, pointers ? load<u64>(CPU_BLOCK, FIP) : 0);
+    writeMem<u64>(at + 16, pointers ? load<u64>(CPU_BLOCK, FDP) : 0);
   } else {
-    writeMem<u32>(at + 8, load<u32>(CPU_BLOCK, FIP));
-    writeMem<u32>(at + 12, load<u16>(CPU_BLOCK, FCS));
-    writeMem<u32>(at + 16, load<u32>(CPU_BLOCK, FDP));
-    writeMem<u32>(at + 20, load<u16>(CPU_BLOCK, FDS));
+    writeMem<u32>(at + 8, pointers ? load<u32>(CPU_BLOCK, FIP) : 0);
+    writeMem<u32>(at + 12, pointers ? load<u16>(CPU_BLOCK, FCS) : 0);
+    writeMem<u32>(at + 16, pointers ? load<u32>(CPU_BLOCK, FDP) : 0);
+    writeMem<u32>(at + 20, pointers ? load<u16>(CPU_BLOCK, FDS) : 0);
   }
   for (let i: u32 = 0; i < 8; i++) {
     writeMem<u64>(at + 32 + i * 16, load<u64>(st(i)));

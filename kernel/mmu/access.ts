@@ -3,7 +3,7 @@
 
 import { faulted, raiseAC, raiseGP, raisePF, raiseSS } from "../cpu/fault";
 import { allowedInSegment } from "../cpu/segment-access";
-import { addressMask, isCanonical } from "../cpu/state";
+import { addressMask, isAmd, isCanonical } from "../cpu/state";
 import { noteAccess, watching } from "./breakpoints";
 import { dropCode } from "./code-cache";
 import {
@@ -75,7 +75,7 @@ function locate(context: usize, who: u32, linear: u64, access: u32): usize {
 /** What is checked before paging: the segment where that must be, and alignment. True: it was raised. */
 function refused(context: usize, who: u32, linear: u64, bytes: u32, write: bool): bool {
   if (outsideSegment(context, linear, bytes, write)) return true;
-  return who == VIEW_USER_ALIGN && canonical(linear) && misaligned(linear, bytes);
+  return who == VIEW_USER_ALIGN && canonical(linear) && canonical(linear + bytes - 1) && misaligned(linear, bytes);
 }
 
 function outsideSegment(context: usize, linear: u64, bytes: u32, write: bool): bool {
@@ -89,10 +89,10 @@ function nextPage(linear: u64): u64 {
   return next == 0x100000000 ? next & addressMask : next;
 }
 
-/** #AC; unaligned 16-byte operands are exempt, as on Intel's chips (the aligned ones raise #GP before). */
+/** #AC; unaligned 16-byte operands are exempt on Intel's chips, not on AMD's (the aligned ones raise #GP before). */
 function misaligned(linear: u64, bytes: u32): bool {
-  if (bytes == 16) return false;
   if (view != VIEW_USER_ALIGN || !(linear & (bytes - 1))) return false;
+  if (bytes == 16 && !isAmd()) return false;
   raiseAC();
   return true;
 }

@@ -11,14 +11,14 @@ import { type Checker, type Target, oneByOne } from "./target";
 import { CODE_ADDRESS, DATA_ADDRESS, tinyElf } from "./tiny-elf";
 
 const SEED_BYTES = 4;
-const comparable = rows.filter(isComparable);
+const comparable = rows.filter((row) => isComparable(row, "intel"));
 
 /** Pure noise now and then; mostly instructions of the table, whole or with a bit turned over, so that a run gets further than a few bytes. */
 function randomCode(random: Random, length: number): Uint8Array {
   const code = new Uint8Array(length);
   const noise = random.chance(0.3);
   for (let at = 0; at < length; ) {
-    const piece = noise || random.chance(0.1) ? random.bytes(1 + random.below(8)) : generate(random.pick(comparable), random).case.code.slice();
+    const piece = noise || random.chance(0.1) ? random.bytes(1 + random.below(8)) : generate(random.pick(comparable), random, "intel").case.code.slice();
     if (random.chance(0.1)) piece[random.below(piece.length)] ^= 1 << random.below(8);
     code.set(piece.subarray(0, length - at), at);
     at += piece.length;
@@ -42,7 +42,7 @@ async function openMachine(): Promise<Checker> {
     generate: caseOf(64),
     check: oneByOne(async (bytes) => {
       const { random, code } = partsOf(bytes);
-      const instance = generate(comparable[0]!, random).case;
+      const instance = generate(comparable[0]!, random, "intel").case;
       instance.codeOffset = 0x400;
       instance.code = code;
       for (let r = 0; r < 16; r++) {

@@ -2,13 +2,13 @@
 // and the state that makes it interesting. The data window starts at 0x20000000: two pages rw-, then one page r--, then nothing.
 
 import { AssemblyState } from "@defasm/core";
-import { CODE_SIZE, type Case, DATA_BASE, FX_FCW, blankCase } from "./case-format";
+import { CODE_SIZE, type Case, DATA_BASE, FX_FCW, FX_FSW, blankCase } from "./case-format";
 import { registerNames } from "./compare";
 
 export interface CornerCase {
   name: string;
   assembly: string;
-  /** Registers that matter, FS and GS base, RFLAGS, FCW; the other general registers are 0x0101010101010101 times their number, RSP is in the data window. */
+  /** Registers that matter, FS and GS base, RFLAGS, FCW, FSW; the other general registers are 0x0101010101010101 times their number, RSP is in the data window. */
   state?: Record<string, number | bigint>;
   /** Memory by address. */
   memory?: Record<number, number[]>;
@@ -103,6 +103,20 @@ export const cornerCases: CornerCase[] = [
   { name: "PUSH RSP stores the old value", assembly: "push %rsp" },
   { name: "POP RSP loads the value", assembly: "pop %rsp", memory: { [D + 0x800]: q(0x1234) } },
   { name: "POP to memory by RSP uses the new RSP", assembly: "popq 8(%rsp)", memory: { [D + 0x800]: q(0x77) } },
+  { name: "POP to memory by RSP, an index and FS uses the new RSP", assembly: "popq %fs:8(%rsp,%rcx)", state: { rcx: 0x20, fs: 0x100 }, memory: { [D + 0x800]: q(0x77) } },
+  { name: "POP to memory by a 32-bit RSP uses the new RSP", assembly: "popq 8(%esp)", memory: { [D + 0x800]: q(0x77) } },
+  { name: "POP to a non-canonical address by RBP is #SS", assembly: "popq (%rbp)", state: { rbp: OUTSIDE } },
+  { name: "with AC set a load into the non-canonical hole is #GP", assembly: "mov (%rsi), %rax", state: { rsi: OUTSIDE - 3n, rflags: AC } },
+  { name: "RET with 66", assembly: bytes(0x66, 0xc3), memory: { [D + 0x800]: q(0x10000900) }, state: {} },
+  { name: "JMP with 66", assembly: bytes(0x66, 0xff, 0xe0), state: { rax: 0x10000900 } },
+  { name: "CALL with 66 and REX.W", assembly: bytes(0x66, 0x48, 0xff, 0xd0), state: { rax: 0x10000900 } },
+  { name: "JMP rel with 66", assembly: bytes(0x66, 0xe9, 0x10, 0x00, 0xcc, 0xcc) },
+  { name: "a short jump with 66", assembly: bytes(0x66, 0xeb, 0x10) },
+  { name: "UD1 at the end of its page", assembly: bytes(0x0f, 0xb9), codeOffset: CODE_SIZE - 2 },
+  { name: "an MMX store that faults and TOP", assembly: "movq %mm0, (%rsi)", state: { rsi: END_RW, fsw: 0x2800 } },
+  { name: "FIST of an unmasked invalid number into the read-only page", assembly: "fists (%rsi)", state: { rsi: END_RW, fcw: 0x340 } },
+  { name: "MASKMOVDQU into the read-only page", assembly: "maskmovdqu %xmm1, %xmm0", state: { rdi: END_RW - 4 } },
+  { name: "with AC set MOVSXD of 16 bits", assembly: bytes(0x66, 0x63, 0x06), state: { rsi: D + 2, rflags: AC } },
   { name: "PUSH to an unmapped stack changes nothing", assembly: "push %rax", state: { rsp: D } },
   { name: "PUSH to a non-canonical stack is #SS", assembly: "push %rax", state: { rsp: OUTSIDE + 8n } },
   { name: "PUSH onto the read-only page", assembly: "push %rax", state: { rsp: END_RW + 16 } },
@@ -342,6 +356,7 @@ export function caseOf(corner: CornerCase): Case {
   }
   const patches = Object.entries(corner.memory ?? {}).map(([address, list]) => ({ offset: Number(address) - D, bytes: Uint8Array.from(list) }));
   if (state.fcw !== undefined) new DataView(blank.fx.buffer).setUint16(FX_FCW, Number(state.fcw), true);
+  if (state.fsw !== undefined) new DataView(blank.fx.buffer).setUint16(FX_FSW, Number(state.fsw), true);
   const base = (name: string) => BigInt.asUintN(64, BigInt(state[name] ?? 0));
   return { ...blank, codeOffset, rflags: 0x202n | base("rflags"), fsBase: base("fs"), gsBase: base("gs"), patches };
 }

@@ -104,7 +104,8 @@ function vexBytes(shape: RowShape, rex: number, registers: Encoding["registers"]
   return [...bytes, 0xc4, ((~rex & 7) << 5) | (map - 3), (wide << 7) | rest];
 }
 
-export function encode(row: Row, shape: RowShape, random: Random, wantMemory: boolean): Encoding {
+/** @param amd AMD's near branches obey 66 in 64-bit mode: their displacement has 16 bits then */
+export function encode(row: Row, shape: RowShape, random: Random, wantMemory: boolean, amd: boolean): Encoding {
   const { operands } = shape;
   const isBranch = operands.some((o) => o.letter === "J");
   const sized = operands.some((o) => /^[vzy]/.test(o.size)) || sizedWithoutOperands.has(row.mnemonic) || operands.some((o) => /^[er]AX$/.test(o.text));
@@ -112,11 +113,11 @@ export function encode(row: Row, shape: RowShape, random: Random, wantMemory: bo
   const prefixes: number[] = [];
   // F2 and F3 rows of operand size v have a word form: the mandatory prefix and 66 together.
   const wordForm = /^F[23]$/.test(shape.mandatory) && operands.some((o) => o.size === "v");
-  let size66 = (shape.mandatory === "" || wordForm) && !shape.vex && !isBranch && (sized ? random.chance(0.25) : random.chance(0.02));
+  let size66 = (shape.mandatory === "" || wordForm) && !shape.vex && (sized && !isBranch ? random.chance(0.25) : random.chance(0.02));
   if (shape.mandatory === "NP") size66 = false;
   const word = size66 || (shape.mandatory === "66" && operands.some((o) => o.size === "v"));
   let operandSize = rexW ? 8 : word ? 2 : row.size64 || row.force64 ? 8 : 4;
-  if (row.force64) operandSize = 8;
+  if (row.force64) operandSize = amd && size66 && !rexW ? 2 : 8;
 
   const rm = shape.hasModRM ? (shape.form === "mem" || operands.some((o) => o.letter === "M") ? "mem"
     : shape.form === "reg" || operands.some((o) => "RUN".includes(o.letter) && o.letter) ? "reg" : wantMemory ? "mem" : "reg") : "";
@@ -220,7 +221,7 @@ export function encode(row: Row, shape: RowShape, random: Random, wantMemory: bo
       const random8 = () => (random.chance(0.5) ? random.pick([0, 0xff, 0x7f, 0x80]) : random.below(256));
       for (let i = 0; i < count; i++) bytes.push(count === 1 && random.chance(0.5) ? edge : random8());
     } else if (letter === "J") {
-      encoding.branchBytes = size === "b" ? 1 : 4;
+      encoding.branchBytes = size === "b" ? 1 : operandSize === 2 ? 2 : 4;
       for (let i = 0; i < encoding.branchBytes; i++) bytes.push(0);
     }
   }

@@ -1,10 +1,11 @@
 // Makes cases for the oracle from the rows of the instruction table: an encoding of the row (encode.ts), and a state in which
 // its operands are mostly mapped, mostly aligned and near the edges of their formats, and sometimes not.
 
+import type { Vendor } from "../../host/machine/cpu-models";
 import type { Row } from "../../kernel/decode/row";
 import { type Case, CODE_BASE, CODE_SIZE, DATA_BASE, DATA_RW_SIZE, DATA_SIZE, FX_BYTES, FX_FCW, FX_FDP, FX_FIP, FX_FSW, FX_FTW, FX_MXCSR, FX_ST,
   FX_XMM } from "./case-format";
-import { encode, operandBytes, shapeOf } from "./encode";
+import { type Encoding, encode, operandBytes, shapeOf } from "./encode";
 import { type Random, float32Bits, float64Bits, float80, integerValue } from "./random";
 
 export interface Instance {
@@ -13,6 +14,8 @@ export interface Instance {
   /** Where the row's instruction starts in the code; bytes before it are another that only sets flags. */
   preludeLength: number;
   operandSize: number;
+  /** Of an operand by FS or GS: its address without the segment's base. */
+  offset?: bigint;
 }
 
 const [RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI] = [0, 1, 2, 3, 4, 5, 6, 7];
@@ -27,14 +30,18 @@ const notComparable = new Set(`SYSCALL SYSENTER SYSEXIT SYSRET INT INT1 IRET IRE
   RDPKRU WRPKRU UMONITOR UMWAIT TPAUSE XSAVE XSAVEOPT XSAVEC XSAVES XRSTOR XRSTORS`.split(/\s+/));
 
 /** Is there anything to compare for this row in 64-bit mode at CPL 3? */
-export function isComparable(row: Row): boolean {
-  if (row.mode === "32" || row.vendor === "amd") return false;
+export function isComparable(row: Row, vendor: Vendor): boolean {
+  if (row.mode === "32") return false;
+  if (row.vendor !== undefined && row.vendor !== vendor) return false;
   if (notComparable.has(row.mnemonic) || /FAR|RETF|PTR/.test(row.fn ?? "")) return false;
   // Segment registers hold the selectors of the Linux the chip runs.
   if (/^(0F A[0189]|0[67EF]|1[67EF])$/.test(row.opcode)) return false;
   if (/\bS[dw]?\b|\bS,|,S|\b[FG]S\b/.test(row.operands)) return false;
   return true;
 }
+
+/** The nearest RSP that every chip can start a case with: IRETQ to one that is not canonical is #GP(0) on AMD. */
+export const startableStack = (rsp: bigint) => BigInt.asUintN(64, BigInt.asIntN(48, rsp));
 
 interface Draft {
   gpr: BigUint64Array;
@@ -150,10 +157,11 @@ function prelude(random: Random): number[] {
   return random.chance(0.3) ? [...compare, random.pick([0xf5, 0xf8, 0xf9])] : compare;
 }
 
-export function generate(row: Row, random: Random): Instance {
+/** @param vendor of the chip that the case is for */
+export function generate(row: Row, random: Random, vendor: Vendor): Instance {
   const shape = shapeOf(row);
   const { operands } = shape;
-  const e = encode(row, shape, random, random.chance(0.5));
+  const e = encode(row, shape, random, random.chance(0.5), vendor === "amd");
   const before = e.bytes.length < 9 && random.chance(0.2) ? prelude(random) : [];
   const draft: Draft = { gpr: new BigUint64Array(16), patches: new Map() };
   const { gpr } = draft;
@@ -258,7 +266,7 @@ export function generate(row: Row, random: Random): Instance {
   } else if (/^(JMP|CALL)$/.test(row.mnemonic) && e.registers.E !== undefined && random.chance(0.85)) gpr[e.registers.E] = codeTarget();
   if (e.branchBytes) {
     // Into the INT3 bytes around, rarely out of the page; never back onto itself or the NOP that machine-runner.ts puts before it.
-    let displacement = e.branchBytes === 1 ? random.below(256) - 128 : random.chance(0.9) ? random.below(0x1000) - 0x800 : random.u32() | 0;
+    let displacement = e.branchBytes === 1 ? random.below(256) - 128 : e.branchBytes === 2 ? random.below(0x1000) - 0x800 : random.chance(0.9) ? random.below(0x1000) - 0x800 : random.u32() | 0;
     if (displacement < 0 && displacement >= -length - 1) displacement = -length - 2;
     for (let i = 0; i < e.branchBytes; i++) e.bytes[e.bytes.length - e.branchBytes + i] = (displacement >> (8 * i)) & 255;
   }
@@ -271,9 +279,16 @@ export function generate(row: Row, random: Random): Instance {
   const patches = [...draft.patches].map(([offset, bytes]) => ({ offset, bytes }));
   const code = Uint8Array.from([...before, ...e.bytes]).subarray(0, CODE_SIZE - codeOffset);
   return {
-    row, preludeLength: before.length, operandSize: e.operandSize,
+    row, preludeLength: before.length, operandSize: e.operandSize, offset: segmentOffset(e, gpr),
     case: { code, codeOffset, gpr, rflags, fsBase, gsBase, fx: floatingState(random, row), patches },
   };
+}
+
+function segmentOffset(e: Encoding, gpr: BigUint64Array): bigint | undefined {
+  if (!e.memory || e.memory.segment < 4 || e.memory.address32) return undefined;
+  const { base, index, scale, displacement } = e.memory;
+  if (base < 0) return gpr[RSI]; // what is absolute is within 32 bits, or a string
+  return (gpr[base] + (index >= 0 ? gpr[index] << BigInt(scale) : 0n) + BigInt(displacement)) & MASK64;
 }
 
 /** RFLAGS on the stack; neither TF, which traps, nor NT and ID, which the chip's Linux keeps for itself. */

@@ -276,9 +276,12 @@ export class MachineRunner {
     fx.setUint16(FX_FCW, r.u16[S.FCW / 2], true);
     fx.setUint16(FX_FSW, status, true);
     fx.setUint8(FX_FTW, r.u8[S.FTW]);
-    fx.setUint16(FX_FOP, r.u16[S.FOP / 2], true);
-    fx.setBigUint64(FX_FIP, r.getBig(S.FIP), true);
-    fx.setBigUint64(FX_FDP, r.getBig(S.FDP), true);
+    // AMD's FXSAVE and XSAVE write the pointers as 0 unless an unmasked exception is pending (FSW.ES; APM Vol. 5, FXSAVE).
+    if (r.getWord(S.VENDOR) === S.VENDOR_INTEL || status & 0x80) {
+      fx.setUint16(FX_FOP, r.u16[S.FOP / 2], true);
+      fx.setBigUint64(FX_FIP, r.getBig(S.FIP), true);
+      fx.setBigUint64(FX_FDP, r.getBig(S.FDP), true);
+    }
     fx.setUint32(FX_MXCSR, r.getWord(S.MXCSR), true);
     fx.setUint32(FX_MXCSR + 4, 0xffff, true);
     const top = (status >> 11) & 7;

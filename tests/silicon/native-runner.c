@@ -6,10 +6,12 @@
  * once, RSP included. The instruction is followed by INT3 bytes: whatever it does, it ends in a trap or a fault, the
  * kernel saves the whole state after it into a new frame, and the handler reads it there. */
 #define _GNU_SOURCE
+#include <asm/prctl.h>
 #include <elf.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -79,7 +81,7 @@ static const uint8_t *baseline;           /* what the data window holds before p
 static uint8_t expected[DATA_RW_SIZE];    /* ... and after them */
 static struct test_case *running;
 static const struct test_case *seen_by_alarm;
-static int has_fsgsbase;
+static int kernel_has_fsgsbase, has_fsgsbase;
 static char alternate_stack[1 << 16];
 
 /* The handler may run with any FS base: no libc in it, so neither errno nor write(2)'s wrapper. */
@@ -98,6 +100,31 @@ static void flush_output(void) {
   output_at = output;
 }
 
+/* A kernel that does not offer FSGSBASE in AT_HWCAP2 would lose a base set in user mode at its next task switch: it has to be told.
+ * Only when a base changes, since that costs as much as the case. Whether user mode can read them is CR4's affair alone. */
+static uint64_t loaded_fs_base = -1, loaded_gs_base = -1;
+
+static void set_bases(uint64_t fs, uint64_t gs) {
+  if (!kernel_has_fsgsbase) {
+    if (fs != loaded_fs_base) raw_syscall(SYS_arch_prctl, ARCH_SET_FS, fs, 0);
+    if (gs != loaded_gs_base) raw_syscall(SYS_arch_prctl, ARCH_SET_GS, gs, 0);
+  }
+  if (has_fsgsbase) __asm__("wrfsbase %0\n\twrgsbase %1" : : "r"(fs), "r"(gs));
+  loaded_fs_base = fs;
+  loaded_gs_base = gs;
+}
+
+static void get_bases(uint64_t *fs, uint64_t *gs) {
+  if (has_fsgsbase) {
+    __asm__("rdfsbase %0\n\trdgsbase %1" : "=r"(*fs), "=r"(*gs));
+  } else {
+    raw_syscall(SYS_arch_prctl, ARCH_GET_FS, (long)fs, 0);
+    raw_syscall(SYS_arch_prctl, ARCH_GET_GS, (long)gs, 0);
+  }
+  loaded_fs_base = *fs;
+  loaded_gs_base = *gs;
+}
+
 static void record(const struct test_case *c, int signal, const siginfo_t *info, const ucontext_t *uc) {
   if (output_at + RESULT_MAX > output + output_size) flush_output();
   struct result *r = (struct result *)output_at;
@@ -110,7 +137,7 @@ static void record(const struct test_case *c, int signal, const siginfo_t *info,
   for (int i = 0; i < 16; i++) r->gpr[i] = g[sigcontext_register[i]];
   r->rflags = g[REG_EFL];
   r->fs_base = r->gs_base = 0;
-  if (has_fsgsbase) __asm__("rdfsbase %0\n\trdgsbase %1" : "=r"(r->fs_base), "=r"(r->gs_base));
+  get_bases(&r->fs_base, &r->gs_base);
   r->rip = g[REG_RIP];
   r->address = (uint64_t)info->si_addr;
   memcpy(r->fx, uc->uc_mcontext.fpregs, FX_BYTES);
@@ -158,7 +185,7 @@ static void load(struct test_case *c, ucontext_t *uc) {
     uint64_t components = 3;
     memcpy(fx + 512, &components, 8);
   }
-  if (has_fsgsbase) __asm__("wrfsbase %0\n\twrgsbase %1" : : "r"(c->fs_base), "r"(c->gs_base));
+  set_bases(c->fs_base, c->gs_base);
 }
 
 __attribute__((used)) static void on_signal(int signal, siginfo_t *info, void *context) {
@@ -244,11 +271,27 @@ static void read_input(void) {
   input_end = input + have;
 }
 
+static sigjmp_buf no_such_instruction;
+
+static void on_probe(int signal) {
+  siglongjmp(no_such_instruction, signal);
+}
+
+/* CR4.FSGSBASE, by trying. */
+static int fsgsbase_executes(void) {
+  signal(SIGILL, on_probe);
+  if (sigsetjmp(no_such_instruction, 1)) return 0;
+  uint64_t base;
+  __asm__ volatile("rdfsbase %0" : "=r"(base));
+  return 1;
+}
+
 int main(void) {
   read_input();
   map_windows();
   output = output_at = malloc(output_size);
-  has_fsgsbase = getauxval(AT_HWCAP2) >> 1 & 1;
+  kernel_has_fsgsbase = getauxval(AT_HWCAP2) >> 1 & 1;
+  has_fsgsbase = fsgsbase_executes();
   if (next_case == input_end) return 0;
   stack_t stack = { .ss_sp = alternate_stack, .ss_size = sizeof alternate_stack };
   if (sigaltstack(&stack, NULL)) die("sigaltstack");

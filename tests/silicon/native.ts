@@ -1,8 +1,9 @@
 // Runs cases on the chip: builds native-runner.c with gcc when this is x86-64 Linux, and feeds it batches.
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Vendor } from "../../host/machine/cpu-models";
 import { type Case, type Result, packCases, unpackResults } from "./case-format";
 
 export class NoChip extends Error {}
@@ -34,6 +35,14 @@ export function runNatively(runner: string, cases: readonly Case[]): Result[] {
   return results;
 }
 
+const cpuinfo = (field: string) => new RegExp(`^${field}\\s*:\\s*(.*)`, "m").exec(readFileSync("/proc/cpuinfo", "latin1"))?.[1] ?? "unknown";
+
+/** CPUID's brand string, with family, model and stepping: virtual machines shorten the former. */
 export function chipName(): string {
-  return /model name\s*:\s*(.*)/.exec(execFileSync("cat", ["/proc/cpuinfo"], { encoding: "latin1" }))?.[1] ?? "unknown";
+  return `${cpuinfo("model name")} (family ${cpuinfo("cpu family")} model ${cpuinfo("model")} stepping ${cpuinfo("stepping")})`;
+}
+
+/** Whose architecture the chip has; Hygon's is AMD's. */
+export function chipVendor(): Vendor {
+  return /AMD|Hygon/.test(cpuinfo("vendor_id")) ? "amd" : "intel";
 }

@@ -1,10 +1,11 @@
 // Runs of instructions on registers, as many as fit into a case: what one leaves in the flags, another reads. A lazily evaluated
 // flag, a dead one wrongly left out or a block wrongly stitched shows here and not in single instructions.
 
+import type { Vendor } from "../../host/machine/cpu-models";
 import type { Row } from "../../kernel/decode/row";
 import { blankCase } from "./case-format";
 import { encode, shapeOf } from "./encode";
-import type { Instance } from "./generate";
+import { type Instance, startableStack } from "./generate";
 import { type Random, integerValue } from "./random";
 
 const LONGEST = 15;
@@ -21,15 +22,16 @@ export function sequenceRows(rows: Row[]): Row[] {
     && row.operands.split(",").every((operand) => onRegisters.test(operand.trim())) && /^([EGZ]|AL|rAX)/.test(row.operands) && !/^(PUSH|POP|JMP|CALL|NOP|IN)/.test(row.mnemonic));
 }
 
-export function generateSequence(rows: Row[], random: Random): Instance {
+export function generateSequence(rows: Row[], random: Random, vendor: Vendor): Instance {
   const code: number[] = [];
   for (;;) {
     const row = random.pick(rows);
-    const { bytes } = encode(row, shapeOf(row), random, false);
+    const { bytes } = encode(row, shapeOf(row), random, false, vendor === "amd");
     if (code.length + bytes.length > LONGEST) break;
     code.push(...bytes);
   }
   const blank = blankCase(Uint8Array.from(code), Array.from({ length: 16 }, () => integerValue(random)));
+  blank.gpr[4] = startableStack(blank.gpr[4]);
   const rflags = 0x202n | (BigInt(random.u32()) & 0x8d5n);
   return { row: sequenceRow, case: { ...blank, rflags }, preludeLength: 0, operandSize: 8 };
 }

@@ -8,15 +8,15 @@
 //   0x11000  data window, 3 pages                     0x4000  stack that TSS.RSP0 points to the end of
 //   0x20000  supervisor pages, 5
 
-import { CR0_AM, CR0_ET, CR0_MP, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_FSGSBASE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_PAE, EFER_LMA, EFER_LME,
+import { CR0_AM, CR0_ET, CR0_MP, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_FSGSBASE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_OSXSAVE, CR4_PAE, EFER_LMA, EFER_LME,
   EFER_NXE, EFER_SCE, PTE_A, PTE_D, PTE_NX_HIGH, PTE_P, PTE_RW, PTE_US } from "../../kernel/abi/bits";
 import { EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import * as S from "../../kernel/abi/state";
-import * as featureIds from "../../kernel/abi/cpuid-features";
 import { type CpuModel, cpuModel } from "../../host/machine/cpu-models";
 import { Machine } from "../../host/machine/machine";
-import { type Case, blankCase, CODE_BASE, CODE_SIZE, DATA_BASE, DATA_RW_SIZE, FX_BYTES, FX_FCW, FX_FDP, FX_FIP, FX_FOP, FX_FSW, FX_FTW, FX_MXCSR, FX_ST,
+import { type Case, CODE_BASE, CODE_SIZE, DATA_BASE, DATA_RW_SIZE, FX_BYTES, FX_FCW, FX_FDP, FX_FIP, FX_FOP, FX_FSW, FX_FTW, FX_MXCSR, FX_ST,
   FX_XMM, type Result, dataBaseline } from "./case-format";
+import { featuresOf } from "./features";
 
 const PML4 = 0x1000;
 const CODE_FRAME = 0x10000;
@@ -74,24 +74,11 @@ export class MachineRunner {
     this.#mapWindows();
     this.#buildTables();
     this.#setSystemState();
-    this.features = this.#askCpuid();
+    this.features = featuresOf((cases) => cases.map((c) => this.run(c, "step")));
   }
 
   /** Names as in the rows' `cpuid`, as the machine's own CPUID reports them. */
   readonly features: ReadonlySet<string>;
-
-  #askCpuid(): Set<string> {
-    // The feature words in the order of cpuid-features.ts: leaf, and the register's number in GPR order.
-    const words: [number, number, number?][] = [[13, 0, 1], [1, 2], [1, 1], [7, 3], [7, 1], [0x80000001, 2], [0x80000001, 1], [7, 2]];
-    const offered = new Set<string>();
-    for (const [name, id] of Object.entries(featureIds)) {
-      if (!name.startsWith("FEATURE_")) continue;
-      const [leaf, register, subleaf = 0] = words[id >> 5];
-      const answer = this.run(blankCase(Uint8Array.of(0x0f, 0xa2), [BigInt(leaf), BigInt(subleaf)]), "step").gpr[register];
-      if ((answer >> BigInt(id & 31)) & 1n) offered.add(name.slice("FEATURE_".length));
-    }
-    return offered;
-  }
 
   #mapPage(linear: bigint, frame: number, low: number, high: number): void {
     const u32 = this.machine.phys.u32;
@@ -143,7 +130,8 @@ export class MachineRunner {
     const r = this.machine.registers;
     r.setBig(S.CR0, BigInt(CR0_PE) | BigInt(CR0_MP) | BigInt(CR0_ET) | BigInt(CR0_NE) | BigInt(CR0_WP) | BigInt(CR0_AM) | BigInt(CR0_PG));
     r.set(S.CR3, PML4);
-    r.set(S.CR4, CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE);
+    r.set(S.CR4, CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_OSXSAVE);
+    r.set(S.XCR0, 3);
     r.set(S.EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
     r.setHalves(S.STAR, 0, (0x23 << 16) | KERNEL_CS);
     r.setBig(S.LSTAR, SUPERVISOR + BigInt(STUBS + SYSCALL_STUB * STUB_STRIDE));

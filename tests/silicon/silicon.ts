@@ -29,5 +29,6 @@ const findings = round.findings.sort((a, b) => b.count - a.count);
 for (const finding of findings.slice(0, Number(values.show))) console.log(`\n${await findingText(finding, values.verbose)}`);
 const failing = [...round.perRow].filter(([, tally]) => tally.different > 0);
 if (values.list) for (const [row, tally] of failing) console.log(`${row.opcode.padEnd(16)} ${row.mnemonic} ${row.operands}: ${tally.different} of ${tally.cases} differ`);
+if (round.lacking.size) console.log(`the chip does not have: ${[...round.lacking].map((row) => `${row.mnemonic} (${row.cpuid})`).join(", ")}`);
 console.log(`\n${round.cases} cases, ${findings.length} kinds of difference in ${failing.length} of ${round.perRow.size} rows, ${((Date.now() - begun) / 1000).toFixed(1)} s`);
 process.exitCode = findings.length ? 1 : 0;

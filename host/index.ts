@@ -8,7 +8,7 @@ import type { HostClock } from "./linux/clock";
 import { sysCallTable, syscallRows } from "./linux/syscall-table";
 import { VECTORS } from "./ring0/idtentry.asm";
 import type { InputStream, OutputStream } from "./linux/vfs/streams";
-import type { CpuModel, Vendor } from "./machine/cpu-models";
+import { cpuModel, DEFAULT_CPU, type CpuModel, type Vendor } from "./machine/cpu-models";
 import { Machine, type MachineOptions } from "./machine/machine";
 
 export { Kernel, type KernelOptions, type Death, type ExitStatus } from "./linux/kernel";
@@ -85,6 +85,14 @@ export interface RunOptions {
   pti?: boolean;
   /** Process-context identifiers, default true. */
   pcid?: boolean;
+  /** Does the processor keep the kernel from touching user pages unasked (CR4.SMAP, CLAC at the doors)? Default true. */
+  smap?: boolean;
+  /** Does it keep the kernel from executing them (CR4.SMEP)? Default true. */
+  smep?: boolean;
+  /** May user code write its FS and GS bases (CR4.FSGSBASE)? It changes paranoid entry as well. Default true. */
+  fsgsbase?: boolean;
+  /** The vsyscall page; default "xonly". */
+  vsyscall?: KernelOptions["vsyscall"];
   /** Hears of each system call when it has ended, before the guest goes on. */
   onSyscall?: KernelOptions["onSyscall"];
   /** Hears once of each thing that Linux would have done and this kernel does not. */
@@ -153,7 +161,8 @@ export async function run(program: Uint8Array, options: RunOptions = {}): Promis
   const collected = { stdout: new Collector(), stderr: new Collector() };
   const { hostClock } = options;
   const tsc = hostClock === undefined ? undefined : () => hostClock.monotonicMs() * 1e6;
-  const { module, cpu, vendor } = options;
+  const { module, vendor } = options;
+  const cpu = withoutFeatures(options);
   const machine = await Machine.create({ ramBytes: (options.memoryMiB ?? 256) * MIB, module, tsc, cpu, vendor });
   let kernel: Kernel;
   try {
@@ -222,6 +231,16 @@ class Collector implements OutputStream {
     }
     return all;
   }
+}
+
+/** The processor without what the options switch off: it does not offer it, so the kernel does not use it. */
+function withoutFeatures({ cpu = DEFAULT_CPU, smap, smep, fsgsbase }: RunOptions): CpuModel {
+  const model = typeof cpu === "string" ? cpuModel(cpu) : cpu;
+  const features = new Set(model.features);
+  if (smap === false) features.delete("SMAP");
+  if (smep === false) features.delete("SMEP");
+  if (fsgsbase === false) features.delete("FSGSBASE");
+  return { ...model, features };
 }
 
 function outputOf(stream: RunOptions["stdout"], collector: Collector): OutputStream {

@@ -18,6 +18,7 @@ export type Command = "run" | "trace" | "maps" | "aslr" | "vdso" | "bench";
  *   count     a whole number from 1 up to a million
  *   clock     `host` or `virtual`
  *   vendor    `intel` or `amd`; undefined when absent
+ *   vsyscall  `xonly`, `emulate` or `none`
  *   date      2024-02-29, 2024-02-29T12:30 or with seconds and zone (UTC without one), or @ and seconds since 1970; the value is in
  *             milliseconds since 1970, undefined when absent
  */
@@ -32,6 +33,7 @@ interface ValueOfKind {
   count: number;
   clock: "host" | "virtual";
   vendor: "intel" | "amd" | undefined;
+  vsyscall: "xonly" | "emulate" | "none";
   date: number | undefined;
 }
 type Kind = keyof ValueOfKind;
@@ -79,6 +81,10 @@ export const OPTIONS = [
   { name: "vendor", kind: "vendor", metavar: "intel|amd", commands: GUEST, help: "its maker, in behaviour and in CPUID, if not the model's own" },
   { name: "pti", kind: "switch", metavar: "on|off", default: "on", commands: GUEST, help: "page-table isolation: two CR3 values a crossing" },
   { name: "pcid", kind: "switch", metavar: "on|off", default: "on", commands: GUEST, help: "process-context identifiers: a CR3 write keeps the TLB" },
+  { name: "smap", kind: "switch", metavar: "on|off", default: "on", commands: GUEST, help: "the kernel may not touch user pages unasked: CLAC at every door" },
+  { name: "smep", kind: "switch", metavar: "on|off", default: "on", commands: GUEST, help: "the kernel may not execute user pages" },
+  { name: "fsgsbase", kind: "switch", metavar: "on|off", default: "on", commands: GUEST, help: "programs may write FS and GS bases; if not, NMIs read an MSR" },
+  { name: "vsyscall", kind: "vsyscall", metavar: "MODE", default: "xonly", commands: GUEST, help: "the page at ffffffffff600000: xonly, emulate (readable) or none" },
   { name: "clock", kind: "clock", metavar: "host|virtual", default: "host", commands: GUEST, help: "virtual: time is instructions executed, the same in each run" },
   { name: "date", kind: "date", metavar: "DATE", commands: GUEST, help: "the guest's date at its start: 2024-02-29T12:30, or @SECONDS" },
   { name: "runs", kind: "count", metavar: "N", default: "2", commands: ["maps"], help: "run it N times" },
@@ -140,6 +146,10 @@ const PARSERS: { [K in Kind]: (text: string, name: string) => unknown } = {
   },
   vendor: (text, name) => {
     if (text !== "intel" && text !== "amd") throw new UsageError(`--${name} is intel or amd, not "${text}"`);
+    return text;
+  },
+  vsyscall: (text, name) => {
+    if (text !== "xonly" && text !== "emulate" && text !== "none") throw new UsageError(`--${name} is xonly, emulate or none, not "${text}"`);
     return text;
   },
   date: (text, name) => {

@@ -182,6 +182,8 @@ function checkArguments(task: Task, argv: readonly string[], envp: readonly stri
   if (bytes > room) throw new ExecError(E2BIG, `arguments and environment take more than ${room} bytes`);
 }
 
+const GATE_RIGHTS = { xonly: "--xp", emulate: "r-xp", none: "" } as const;
+
 /** A new address space for the task, empty. Throws ENOMEM. */
 export function createMm(task: Task): Mm {
   const { ring0, frames } = task.kernel;
@@ -197,6 +199,7 @@ interface Start {
 
 function load(task: Task, mm: Mm, program: Program, path: string, envp: readonly string[]): Start {
   const { elf, file, argv } = program;
+  mm.gateRights = elf.bits === 64 ? GATE_RIGHTS[task.kernel.options.vsyscall] : "";
   mm.taskSize = elf.bits === 64 ? TASK_SIZE : task.personality & ADDR_LIMIT_3GB ? TASK_SIZE_3GB : TASK_SIZE_32;
   mm.readImpliesExec = readImpliesExec(task, elf);
   const layout = new Layout(task.kernel.rng, task.kernel.options.aslr && (task.personality & ADDR_NO_RANDOMIZE) === 0, mm.taskSize);

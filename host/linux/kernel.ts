@@ -10,6 +10,7 @@ import { kernelFault } from "../ring0/kernel-fault";
 import { hexLinear } from "../ring0/layout";
 import { PT_IP, type PtRegs } from "../ring0/pt-regs";
 import { DISPATCH_SUSPENDED, Ring0 } from "../ring0/ring0";
+import type { VsyscallMode } from "../ring0/vsyscall-page";
 import { type GetRandomValues, HostRandom, type RandomSource, SeededRandom, seedOf } from "./aslr";
 import { Clock, type HostClock } from "./clock";
 import { doSyscall32, doSyscall64, exitToUserMode, restartSyscall } from "./entry-common";
@@ -63,6 +64,8 @@ export interface KernelOptions {
   pti?: boolean;
   /** Process-context identifiers in CR3, default true. */
   pcid?: boolean;
+  /** The vsyscall page: executed by emulation, readable too, or not there; default "xonly". */
+  vsyscall?: VsyscallMode;
   /** "virtual": time is what has been executed, so that the same seed gives the same run. Default "host". */
   clock?: "host" | "virtual";
   /** The guest's CLOCK_REALTIME at boot, milliseconds since 1970. Default: the host's; a fixed day under the virtual clock. */
@@ -114,7 +117,7 @@ export class Kernel implements Ring0Hooks {
   readonly signals = new Signals(this);
   readonly timers = new Timers(this);
   private readonly tick = new Tick(this);
-  readonly options: { readonly aslr: boolean };
+  readonly options: { readonly aslr: boolean; readonly vsyscall: VsyscallMode };
   readonly uts = {
     sysname: "Linux", nodename: "ring3", release: "6.1.0-ring3", version: "#1 SMP PREEMPT_DYNAMIC ring3 6.1.0", machine: "x86_64",
     domainname: "(none)",
@@ -145,7 +148,7 @@ export class Kernel implements Ring0Hooks {
    */
   constructor(machine: Machine, options: KernelOptions = {}) {
     this.machine = machine;
-    this.options = { aslr: options.aslr ?? true };
+    this.options = { aslr: options.aslr ?? true, vsyscall: options.vsyscall ?? "xonly" };
     this.onNotice = options.onNotice;
     this.onExit = options.onExit;
     this.cwd = options.cwd ?? "/";
@@ -154,7 +157,8 @@ export class Kernel implements Ring0Hooks {
     this.rng = options.seed === undefined ? new HostRandom(options.getRandomValues) : new SeededRandom(seedOf(options.seed));
     machine.random = () => this.rng.u32();
     const { features } = machine.cpu;
-    this.ring0 = Ring0.boot(machine, { pti: options.pti ?? true, pcid: (options.pcid ?? true) && features.has("PCID"), features });
+    const pcid = (options.pcid ?? true) && features.has("PCID");
+    this.ring0 = Ring0.boot(machine, { pti: options.pti ?? true, pcid, vsyscall: this.options.vsyscall, features });
     this.frames = new Frames(machine.phys);
     // SYSENTER is Intel's in all modes, SYSCALL out of 32-bit code is AMD's alone.
     const door = machine.registers.lo(VENDOR) === VENDOR_AMD ? "SYSCALL32" : "SYSENTER32";

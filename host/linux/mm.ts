@@ -67,6 +67,9 @@ export class Mm extends UserMemory {
   peakResident = 0;
   private users = 1;
 
+  /** Rights that the vsyscall page is shown with (Linux gate_vma), "" where there is none: as for a 32-bit program. */
+  gateRights: "--xp" | "r-xp" | "" = "";
+
   constructor(
     readonly frames: Frames,
     readonly addressSpace: AddressSpace,
@@ -405,7 +408,8 @@ export class Mm extends UserMemory {
 
   /** /proc/self/maps. */
   maps(): string {
-    return this.vmas.list.map((vma) => `${vma.mapsLine(this.nameOf(vma))}\n`).join("");
+    const lines = this.vmas.list.map((vma) => `${vma.mapsLine(this.nameOf(vma))}\n`).join("");
+    return this.gateRights === "" ? lines : `${lines}${`ffffffffff600000-ffffffffff601000 ${this.gateRights} 00000000 00:00 0 `.padEnd(73)}[vsyscall]\n`;
   }
 
   // --- life

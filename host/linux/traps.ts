@@ -18,6 +18,7 @@ import {
   SIGILL, SIGSEGV, SIGTRAP, SI_KERNEL, TRAP_BRKPT, TRAP_HWBKPT, TRAP_TRACE,
 } from "./uapi-signal";
 import { TASK_SIZE } from "./uapi-mman";
+import { emulateVsyscall, isVsyscallAddress } from "./vsyscall";
 
 /** The hook behind the exception stubs, for exceptions of user code. */
 export function doException(kernel: Kernel, task: Task, regs: PtRegs, vector: number, errorCode: number): void | Suspend {
@@ -37,6 +38,7 @@ function pageFault(kernel: Kernel, task: Task, errorCode: number): void {
   const address = registers.getLinear(CR2);
   let fault: MemoryFault | null;
   try {
+    if (isVsyscallAddress(address) && emulateVsyscall(task, errorCode)) return;
     if (address < 0 || address >= TASK_SIZE) fault = { signal: SIGSEGV, code: SEGV_MAPERR };
     else fault = faultIn(task.mm, address, accessOf(errorCode));
   } catch (error) {

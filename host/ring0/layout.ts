@@ -8,6 +8,7 @@
 //   fffffe0000000000 - fffffe7fffffffff   cpu_entry_area
 //   ffffff0000000000 - ffffff00ffffffff   espfix: a page 65,536 times
 //   ffffffff81000000 - ...                kernel text; of it we have the entry text
+//   ffffffffff600000 - ffffffffff600fff   the vsyscall page
 //
 // A kernel address is the *signed* number that its 64 bits mean in two's complement. Canonical addresses lie within
 // +-2^47 that way, so a double holds each one exactly and `linear >>> 0` is its low half.
@@ -39,6 +40,7 @@ export const VMALLOC_START = linear(0xffffc900, 0);
 export const VMALLOC_END = linear(0xffffe900, 0);
 export const ESPFIX_BASE = linear(0xffffff00, 0);
 export const ESPFIX_END = linear(0xffffff01, 0);
+export const VSYSCALL_ADDR = linear(0xffffffff, 0xff600000);
 export const KERNEL_TEXT = linear(0xffffffff, 0x81000000);
 /** The entry text may grow to this many bytes. */
 export const KERNEL_TEXT_SIZE = 4 * PAGE_SIZE;

@@ -137,6 +137,17 @@ export class PageTables {
     this.setPte(at, pa | flags, executable ? 0 : PTE_NX_HIGH);
   }
 
+  /** Lets user code reach the kernel's page at `linear`, whose own entry has U/S: all levels above must have it, too. */
+  openToUser(root: number, linear: number): void {
+    const words = this.phys.u32;
+    const giga = Math.floor(linear / 0x40000000);
+    let table = root >>> 2;
+    for (const index of [(giga >> 9) & 511, giga & 511, (linear >>> 21) & 511]) {
+      words[table + 2 * index]! |= PTE_US;
+      table = (words[table + 2 * index]! & FRAME_MASK) >>> 2;
+    }
+  }
+
   /** Removes a kernel page and gives its frame back. */
   unmapKernel(root: number, linear: number): void {
     const at = this.pte(root, linear);

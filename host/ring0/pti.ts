@@ -14,12 +14,13 @@ import { NO_FRAME, PAGE_SIZE, type PhysMemory } from "../machine/phys-memory";
 import { PML4_KERNEL_HALF, PTI_USER_PML4_OFFSET, type PageTables } from "./page-tables";
 import {
   CPU_ENTRY_AREA, CPU_ENTRY_AREA_END, CPU_TSS_RW, ESPFIX_BASE, ESPFIX_END, KERNEL_TEXT, KERNEL_TEXT_SIZE, LDT_BASE, LDT_SIZE, PHYS_KERNEL_TEXT,
-  PHYS_PER_CPU, PER_CPU_CPU_TSS_RW,
+  PHYS_PER_CPU, PER_CPU_CPU_TSS_RW, VSYSCALL_ADDR,
 } from "./layout";
 import { PTE_G, PTE_P, PTE_RW } from "../../kernel/abi/bits";
 
 /**
- * All of the kernel that the user half maps, each because the CPU or the entry code touches it while the user CR3 is live.
+ * All of the kernel that the user half maps, each because the CPU or the entry code touches it while the user CR3 is live; but for
+ * the vsyscall page, which is there only where user code may read it (vsyscall-page.ts).
  * A closed list: what is added here is what a Meltdown could read. Only these pages are Global under PTI, but for the LDT, which is
  * there only where a program has made one (modify_ldt).
  */
@@ -28,6 +29,7 @@ export const USER_HALF_KERNEL_RANGES: readonly { name: string; start: number; en
   { name: "cpu_entry_area", start: CPU_ENTRY_AREA, end: CPU_ENTRY_AREA_END },
   { name: "espfix stack", start: ESPFIX_BASE, end: ESPFIX_END },
   { name: "LDT of the address space", start: LDT_BASE, end: LDT_BASE + LDT_SIZE },
+  { name: "vsyscall page", start: VSYSCALL_ADDR, end: VSYSCALL_ADDR + PAGE_SIZE },
   { name: "entry text", start: KERNEL_TEXT, end: KERNEL_TEXT + KERNEL_TEXT_SIZE },
 ];
 

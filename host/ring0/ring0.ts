@@ -69,7 +69,7 @@ export class Ring0 {
     this.#registers = machine.registers;
     this.#phys = machine.phys;
     this.tables = new PageTables(machine.phys, machine, options.pti);
-    this.bootRoot = buildKernelMemory(machine.phys, this.tables, text);
+    this.bootRoot = buildKernelMemory(machine.phys, this.tables, text, options);
     loadControlState(machine.registers, this.bootRoot, options, text.labels);
     machine.flushTlb();
   }

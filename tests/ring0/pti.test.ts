@@ -5,14 +5,15 @@ import * as assert from "uvu/assert";
 import { PAGE_SIZE } from "../../host/machine/phys-memory";
 import { PROT_EXEC, PROT_READ, PROT_WRITE, type PageRange } from "../../host/ring0/page-tables";
 import { USER_HALF_KERNEL_RANGES } from "../../host/ring0/pti";
+import type { VsyscallMode } from "../../host/ring0/vsyscall-page";
 import { Ring0 } from "../../host/ring0/ring0";
-import { CEA_GDT, CEA_IDT, CEA_TSS, CPU_ENTRY_AREA, DIRECT_MAP, describeStack, EXCEPTION_STACKS, hexLinear, KERNEL_TEXT, LDT_BASE, LDT_SIZE } from "../../host/ring0/layout";
+import { CEA_GDT, CEA_IDT, CEA_TSS, CPU_ENTRY_AREA, DIRECT_MAP, describeStack, EXCEPTION_STACKS, hexLinear, KERNEL_TEXT, LDT_BASE, LDT_SIZE, VSYSCALL_ADDR } from "../../host/ring0/layout";
 import { ramOnlyMachine } from "./ram-only-machine";
 
 /** A booted ring 0 with one process: some user pages, and running. */
-function booted(pti: boolean) {
+function booted(pti: boolean, vsyscall?: VsyscallMode) {
   const machine = ramOnlyMachine();
-  const ring0 = Ring0.boot(machine, { pti, pcid: true });
+  const ring0 = Ring0.boot(machine, { pti, pcid: true, vsyscall });
   const space = ring0.createAddressSpace()!;
   space.map(0x401000, machine.phys.allocFrame(), PROT_READ | PROT_EXEC);
   space.map(0x7ffff7fff000, machine.phys.allocFrame(), PROT_READ | PROT_WRITE);
@@ -23,8 +24,8 @@ function booted(pti: boolean) {
 
 const inKernelHalf = (range: PageRange) => range.start < 0;
 
-test("the list of kernel ranges in the user half is just these five", () => {
-  const names = ["per-CPU page of cpu_tss_rw", "cpu_entry_area", "espfix stack", "LDT of the address space", "entry text"];
+test("the list of kernel ranges in the user half is just these six", () => {
+  const names = ["per-CPU page of cpu_tss_rw", "cpu_entry_area", "espfix stack", "LDT of the address space", "vsyscall page", "entry text"];
   assert.equal(USER_HALF_KERNEL_RANGES.map((range) => range.name), names);
 });
 
@@ -38,7 +39,7 @@ test("the user page table maps of the kernel only cpu_entry_area, the espfix sta
     assert.ok(range.global);
   }
   for (const { name, start } of USER_HALF_KERNEL_RANGES) {
-    assert.is(kernel.some((range) => range.start === start), start !== LDT_BASE, name);
+    assert.is(kernel.some((range) => range.start === start), start !== LDT_BASE && start !== VSYSCALL_ADDR, name);
   }
 });
 
@@ -58,6 +59,19 @@ test("an LDT is in both halves of its own address space, read-only and not globa
     for (const root of [space.root, other.root]) assert.is(ring0.tables.pte(root, LDT_BASE), -1);
     ring0.destroyAddressSpace(third);
     assert.is(machine.phys.framesFree, free);
+  }
+});
+
+test("the vsyscall page is mapped in emulate mode alone, for user code to read and not to execute", () => {
+  for (const pti of [true, false]) {
+    for (const vsyscall of ["xonly", "emulate", "none"] as const) {
+      const { userRanges, kernelRanges } = booted(pti, vsyscall);
+      for (const ranges of [userRanges, kernelRanges]) {
+        const open = ranges.filter((range) => inKernelHalf(range) && range.user);
+        assert.equal(open.map(({ start, end, writable, executable }) => [start, end, writable, executable]),
+          vsyscall === "emulate" ? [[VSYSCALL_ADDR, VSYSCALL_ADDR + PAGE_SIZE, false, false]] : []);
+      }
+    }
   }
 });
 

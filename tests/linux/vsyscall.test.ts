@@ -1,0 +1,109 @@
+// The vsyscall page in its three modes: calls of it, reads of it, mistakes with it, and its line in /proc/self/maps.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { run, type Death, type RunOptions } from "../../host/index";
+import { call, DATA_ADDRESS, exit, guest } from "./signal-guest";
+
+const MODES = ["xonly", "emulate", "none"] as const;
+const PAGE = "0xffffffffff600000";
+const VARIANTS: RunOptions[] = [{}, { pti: false }, { pcid: false }, { vendor: "amd" }, { smap: false, smep: false, fsgsbase: false }];
+
+const callSlot = (slot: number, first: string, second = "$0"): string => `
+    mov ${first}, %rdi
+    mov ${second}, %rsi
+    movabs $${(0xffffffffff600000n + BigInt(slot * 1024)).toString()}, %rax
+    call *%rax
+`;
+
+const end = async (text: string, options: RunOptions) => run(guest(text), { clock: "virtual", seed: 1, onNotice: () => {}, ...options });
+const fault = ({ death }: { death: Death | null }) => death && [death.signal, death.code, death.address];
+
+test("time, gettimeofday and getcpu by the vsyscall page answer as their system calls do, in xonly and emulate", async () => {
+  const text = `
+    mov %rsp, %rbx
+    ${callSlot(1, `$${DATA_ADDRESS}`)}
+    mov %rax, %r12
+    cmp %rax, ${DATA_ADDRESS}
+    jne bad
+    ${callSlot(0, `$${DATA_ADDRESS + 16}`, `$${DATA_ADDRESS + 32}`)}
+    test %rax, %rax
+    jnz bad
+    ${call(201, "$0")}
+    sub %r12, %rax
+    cmp $1, %rax
+    ja bad
+    mov ${DATA_ADDRESS + 16}, %rax
+    sub %r12, %rax
+    cmp $1, %rax
+    ja bad
+    movl $-1, ${DATA_ADDRESS + 64}
+    ${callSlot(2, `$${DATA_ADDRESS + 64}`)}
+    test %rax, %rax
+    jnz bad
+    cmpl $0, ${DATA_ADDRESS + 64}
+    jne bad
+    cmp %rsp, %rbx
+    jne bad
+    ${exit("$7")}
+  bad:
+    ${exit("$1")}`;
+  for (const variant of VARIANTS) {
+    for (const vsyscall of MODES) {
+      const result = await end(text, { ...variant, vsyscall });
+      if (vsyscall === "none") assert.equal(fault(result), ["SIGSEGV", 1, -0xa00000 + 1024]);
+      else assert.is(result.status, 7, `${vsyscall} ${JSON.stringify(variant)}`);
+    }
+  }
+});
+
+test("the page's bytes can be read in emulate mode alone, and never be written", async () => {
+  const read = `movabs $${PAGE}, %rbx\nmovzbl (%rbx), %edi\n${exit("%rdi")}`;
+  const write = `movabs $${PAGE}, %rbx\nmovb %al, (%rbx)\n${exit("$0")}`;
+  for (const vsyscall of MODES) {
+    const result = await end(read, { vsyscall });
+    if (vsyscall === "emulate") assert.is(result.status, 0x48);
+    else assert.equal(fault(result), ["SIGSEGV", 1, -0xa00000]);
+    assert.equal(fault(await end(write, { vsyscall })), ["SIGSEGV", 1, -0xa00000]);
+  }
+});
+
+test("a call between the slots or with a bad stack is SIGSEGV from the kernel, one with a bad pointer SIGSEGV at the pointer", async () => {
+  for (const vsyscall of ["xonly", "emulate"] as const) {
+    const between = `movabs $${PAGE}, %rax\nadd $16, %rax\ncall *%rax\n${exit("$0")}`;
+    assert.equal(fault(await end(between, { vsyscall }))!.slice(0, 2), ["SIGSEGV", 128]);
+    assert.equal(fault(await end(callSlot(3, "$0"), { vsyscall }))!.slice(0, 2), ["SIGSEGV", 128]);
+    const stack = `movabs $${PAGE}, %rax\nmov $0x1000, %rsp\njmp *%rax\n`;
+    assert.equal(fault(await end(stack, { vsyscall }))!.slice(0, 2), ["SIGSEGV", 128]);
+    assert.equal(fault(await end(callSlot(1, "$0x1234"), { vsyscall })), ["SIGSEGV", 1, 0x1234]);
+  }
+});
+
+test("/proc/self/maps shows the page as Linux 6.1 does", async () => {
+  const cat = readFileSync(join(process.env.RING3_ROOT ?? ".", "guest-programs/cat"));
+  const lines: Record<string, string> = {
+    xonly: "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]",
+    emulate: "ffffffffff600000-ffffffffff601000 r-xp 00000000 00:00 0                  [vsyscall]",
+  };
+  for (const vsyscall of [undefined, ...MODES]) {
+    const { stdout } = await run(cat, { args: ["cat", "/proc/self/maps"], vsyscall });
+    const last = new TextDecoder().decode(stdout).trimEnd().split("\n").at(-1)!;
+    const expected = lines[vsyscall ?? "xonly"];
+    if (expected === undefined) assert.match(last, /\[(vdso|stack)\]$/);
+    else assert.is(last, expected);
+  }
+});
+
+test("a processor without FSGSBASE, SMAP or SMEP does not offer it, and the kernel does not use it", async () => {
+  const leaf7 = `mov $7, %eax\nxor %ecx, %ecx\ncpuid\nmov %ebx, %edi\nand $1, %edi\nbt $7, %ebx\nadc %edi, %edi\nbt $20, %ebx\nadc %edi, %edi\n${exit("%rdi")}`;
+  assert.is((await end(leaf7, {})).status, 7);
+  assert.is((await end(leaf7, { fsgsbase: false })).status, 3);
+  assert.is((await end(leaf7, { smep: false })).status, 5);
+  assert.is((await end(leaf7, { smap: false })).status, 6);
+  const rdfsbase = `rdfsbase %rax\n${exit("$0")}`;
+  assert.is((await end(rdfsbase, {})).status, 0);
+  assert.is((await end(rdfsbase, { fsgsbase: false })).signal, "SIGILL");
+});
+
+test.run();

@@ -32,11 +32,16 @@ const XCR0_VECTORS: u32 = 6;
 /** Of the last instruction: its row + 1, or 0 where the encoding is #UD or too long. A row that the state of the machine forbids counts. */
 export let decodedRow: u32 = 0;
 
+/** The lookup has wanted a ModRM byte that is not known yet. */
+let lookedPast: bool = false;
+
 function lookupRow(map: u32): u32 {
+  lookedPast = false;
   let cell: u32 = load<u16>(OPCODES + ((map * 256 + opcode) << 1));
   if (cell & 0x8000) {
     // A look ahead: the row fetches ModRM again if it has one. Past the last byte known, rows without ModRM (EMMS) can still match.
-    modrm = position < available ? load<u8>(at + position) : 0;
+    lookedPast = position >= available;
+    modrm = lookedPast ? 0 : load<u8>(at + position);
     // In the one-byte map only PAUSE has a column, and with REX.B its opcode is XCHG (SDM Vol. 2B, PAUSE, XCHG).
     const column: u32 = map == 0 && rex & 1 ? 0 : repeat == 0xf3 ? 2 : repeat == 0xf2 ? 3 : prefix66 ? 1 : 0;
     const index = ((cell & 0x7fff) << 6) | (column << 4) | (u32(modrm >= 0xc0) << 3) | ((modrm >> 3) & 7);
@@ -166,7 +171,8 @@ function decode(): void {
   opcode = b;
   addrsize = mode64 ? (prefix67 ? 2 : 3) : (mode() == MODE_16) == prefix67 ? 2 : 1;
   const row = fitting(lookupRow(map));
-  if (!row && position >= available) starved = true;
+  if (!row && map >= 2) fetchUnknown(map);
+  if (!row && map < 2 && lookedPast) starved = true;
   if (starved) return;
   if (!row) return plant(COLD_UNDEFINED);
   const flags1 = load<u8>(row, ROW_FLAGS1);
@@ -199,6 +205,16 @@ function decode(): void {
   if (load<u8>(row, ROW_FLAGS2) & R2_ENDS_BLOCK) endsBlock = true;
   lower(row, flags1);
   if (segmentChecked) emit(CODE_COLD, COLD_SEGMENT_END);
+}
+
+
+/** In maps 0F38 and 0F3A, and under VEX, the map gives the length: all of an instruction is fetched before it is #UD, as a Zen 5 does. */
+function fetchUnknown(map: u32): void {
+  const vzeroupper: u32 = 0x77; // the one under VEX without ModRM
+  if (map == 4 && opcode == vzeroupper) return;
+  modrm = next8();
+  if (modrm < 0xc0) modrmMemory();
+  if (map == 3 || map == 6) next8(); // every instruction of 0F3A has an immediate byte
 }
 
 /** Plants #UD, #NM or #GP where the state of the machine forbids the instruction; false if it did. */

@@ -1,7 +1,8 @@
 // BMI1, BMI2 and ADX: integer instructions of maps 0F38 and 0F3A (SDM Vol. 2D table and the opcode extensions of
 // group 17). TZCNT and LZCNT, which are older encodings with a prefix, stand in opcode-integer.ts.
 //
-// Flags that the SDM leaves undefined come out as for a shift: SF and PF by the result, AF clear.
+// Flags that the SDM leaves undefined come out as for a shift: SF and PF by the result, AF clear. A Zen 5 does the same, but for BEXTR:
+// AF set, SF clear.
 
 import { row, type Row } from "./row";
 

@@ -142,6 +142,7 @@ export const integerRows: Row[] = [
   row("0F BA /7", "BTC", "Ev,Ib", { fn: "BTC_IMM", lock: true, undefinedFlags: "OF SF AF PF" }),
   row("0F BC", "BSF", "Gv,Ev", { undefinedFlags: "CF OF SF AF PF" }),
   row("0F BD", "BSR", "Gv,Ev", { undefinedFlags: "CF OF SF AF PF" }),
+  // The undefined flags: a Zen 5 keeps OF and clears the others.
   row("F3 0F BC", "TZCNT", "Gv,Ev", { cpuid: "BMI1", older: "BSF", undefinedFlags: "OF SF AF PF" }),
   row("F3 0F BD", "LZCNT", "Gv,Ev", { cpuid: "LZCNT", older: "BSR", undefinedFlags: "OF SF AF PF" }),
   row("F3 0F B8", "POPCNT", "Gv,Ev", { cpuid: "POPCNT" }),

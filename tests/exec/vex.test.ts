@@ -2,9 +2,9 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { RAX, RBX, RCX, RDX, RFLAGS } from "../../kernel/abi/state";
-import { VECTOR_GP, VECTOR_UD } from "../../kernel/abi/vectors";
-import { BareMachine } from "../cpu/bare-machine";
+import { RAX, RBX, RCX, RDX, RFLAGS, RIP } from "../../kernel/abi/state";
+import { VECTOR_GP, VECTOR_PF, VECTOR_UD } from "../../kernel/abi/vectors";
+import { ABSENT, BareMachine } from "../cpu/bare-machine";
 
 const HLT = 0xf4;
 const NOTHING = VECTOR_GP; // the HLT at the end, at CPL 3
@@ -59,6 +59,18 @@ test("L where a row wants 0, a map without rows and a vvvv that names nothing ar
   assert.is(execute(m, [0xc4, 0xe3, 0x7b, 0xf0, 0xc2, 4]), NOTHING, "RORX");
   assert.is(execute(m, [0xc4, 0xe3, 0x73, 0xf0, 0xc2, 4]), VECTOR_UD, "RORX with vvvv");
   assert.is(execute(m, [0xc5, 0xf0, 0xf2, 0xc2]), VECTOR_UD, "0F F2 has no row under VEX");
+});
+
+test("an instruction that is #UD under VEX is fetched whole first: its absent second page comes before", async () => {
+  const m = await BareMachine.create();
+  const code = [0xc4, 0xe2, 0x74, 0xf2, 0x82, 0, 0, 0, 0]; // ANDN with VEX.L1 and a displacement
+  for (const [inside, vector] of [[code.length, VECTOR_UD], [code.length - 1, VECTOR_PF], [4, VECTOR_PF]] as const) {
+    m.user([]);
+    m.write(ABSENT - inside, code.slice(0, inside));
+    m.setReg(RIP, ABSENT - inside);
+    m.run();
+    assert.is(m.haltedIn, vector, `${inside} bytes before the page`);
+  }
 });
 
 test("outside 64-bit mode C4 is LES unless a ModRM of mod 11 would follow, and VEX has 8 registers", async () => {

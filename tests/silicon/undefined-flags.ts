@@ -1,5 +1,5 @@
 // Which arithmetic flags the SDM leaves undefined after an instance, so that a comparison with one chip must not look at them.
-// The rows say so by mnemonic; here is what depends on the count as well.
+// The rows say which; here is what depends on the count as well.
 
 import { FLAG_AF, FLAG_CF, FLAG_OF, FLAG_PF, FLAG_SF, FLAG_ZF } from "../../kernel/abi/bits";
 import type { Instance } from "./generate";
@@ -7,17 +7,6 @@ import type { Instance } from "./generate";
 const bit: Record<string, number> = { CF: FLAG_CF, PF: FLAG_PF, AF: FLAG_AF, ZF: FLAG_ZF, SF: FLAG_SF, OF: FLAG_OF };
 
 const bitsOf = (names: string) => names.split(/[ ,]+/).reduce((bits, name) => bits | (bit[name] ?? 0), 0);
-
-/** SDM Vol. 2, "Flags Affected". What a Xeon of the Skylake-SP family does instead stands in the comments. */
-const undefinedByMnemonic: Record<string, string> = {
-  AND: "AF", OR: "AF", XOR: "AF", TEST: "AF", // cleared
-  MUL: "SF ZF AF PF", IMUL: "SF ZF AF PF", // SF and PF of the low half, ZF and AF cleared
-  DIV: "CF OF SF ZF AF PF", IDIV: "CF OF SF ZF AF PF",
-  BSF: "CF OF SF AF PF", BSR: "CF OF SF AF PF",
-  BT: "OF SF AF PF", BTS: "OF SF AF PF", BTR: "OF SF AF PF", BTC: "OF SF AF PF", // unchanged
-  TZCNT: "OF SF AF PF", LZCNT: "OF SF AF PF",
-  BEXTR: "SF AF PF", BLSI: "AF PF", BLSR: "AF PF", BLSMSK: "AF PF", ANDN: "AF PF", BZHI: "AF PF",
-};
 
 /** The immediate or CL count of a shift or rotate, masked as the processor does it. */
 function shiftCount(instance: Instance): number {
@@ -44,7 +33,7 @@ export function undefinedFlags(instance: Instance): number {
     if (count > bits) return bitsOf("CF PF AF ZF SF OF");
     return FLAG_AF | (count > 1 ? FLAG_OF : 0);
   }
-  return bitsOf(undefinedByMnemonic[mnemonic] ?? instance.row.undefinedFlags ?? "");
+  return bitsOf(instance.row.undefinedFlags ?? "");
 }
 
 /** SHLD and SHRD by more than the operand's bits leave the destination undefined too. */

@@ -9,7 +9,7 @@
 //   0x100000  user pages from here on: code, data, stack
 //   0x180000  not present
 
-import { Machine } from "../../host/machine/machine";
+import { Machine, type MachineOptions } from "../../host/machine/machine";
 import {
   APIC_BASE, CPL, CR0, CR3, CR4, EFER, GDTR_BASE, GDTR_LIMIT, HALTED, IDTR_BASE, IDTR_LIMIT, RFLAGS, RIP, RSP, SEG, SEG_ATTRIBUTES, SEG_BASE,
   SEG_CS, SEG_DS, SEG_ES, SEG_LIMIT, SEG_SS, SEG_TR, TSC_VIRTUAL, VENDOR,
@@ -42,8 +42,8 @@ const descriptor = (access: number, flags: number) => FLAT | (BigInt(access) << 
 export class BareMachine {
   private constructor(readonly machine: Machine) {}
 
-  static async create(): Promise<BareMachine> {
-    const bare = new BareMachine(await Machine.create({ ramBytes: 0x400000 }));
+  static async create(options: Partial<MachineOptions> = {}): Promise<BareMachine> {
+    const bare = new BareMachine(await Machine.create({ ramBytes: 0x400000, ...options }));
     bare.tables();
     return bare;
   }

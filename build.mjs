@@ -1,5 +1,5 @@
 // Builds everything: `node build.mjs` (release), `--debug` for a machine with assertions and source map, `--kernel` for the machine only,
-// `--host` for all but the machine, `--types` for the declarations only.
+// `--host` for all but the machine, `--types` for the declarations only, `--docs` for docs/isa.md only.
 //
 //   kernel/gen + kernel/decode + kernel/exec  ->  build/kernel/*.ts   (generated AssemblyScript)
 //   kernel/index.ts                           ->  build/machine.wasm
@@ -18,6 +18,7 @@ const debug = process.argv.includes("--debug");
 const kernelOnly = process.argv.includes("--kernel");
 const hostOnly = process.argv.includes("--host");
 const typesOnly = process.argv.includes("--types");
+const docsOnly = process.argv.includes("--docs");
 
 /** Bundles one TypeScript build step and imports it. */
 async function buildStep(entry, name) {
@@ -31,6 +32,12 @@ async function buildStep(entry, name) {
 function run(command, args) {
   const result = spawnSync(process.execPath, [join(root, command), ...args], { cwd: root, stdio: "inherit" });
   if (result.status !== 0) process.exit(result.status ?? 1);
+}
+
+/** docs/isa.md, which is checked in. */
+async function buildDocs() {
+  const { writeIsaPage } = await buildStep("kernel/gen/main.ts", "generate");
+  writeIsaPage(root);
 }
 
 async function buildKernel() {
@@ -99,6 +106,7 @@ function buildTypes() {
 
 mkdirSync(join(root, "build"), { recursive: true });
 if (typesOnly) buildTypes();
+else if (docsOnly) await buildDocs();
 else {
   if (!hostOnly) await buildKernel();
   if (!kernelOnly) await buildHost();

@@ -114,7 +114,7 @@ export const integerRows: Row[] = [
   row("0F C1", "XADD", "Ev,Gv", { lock: true }),
   row("0F B0", "CMPXCHG", "Eb,Gb", { lock: true }),
   row("0F B1", "CMPXCHG", "Ev,Gv", { lock: true }),
-  row("0F C7 /1 mem", "CMPXCHG8B", "My", { lock: true, cpuid: "CX8", note: "CMPXCHG16B with REX.W" }),
+  row("0F C7 /1 mem", "CMPXCHG8B", "My", { lock: true, cpuid: "CX8", note: "CMPXCHG16B with REX.W, if CX16 is offered" }),
   row("0F C8+r", "BSWAP", "Zv"),
   ...["NP", "66"].flatMap((prefix) => [
     row(`${prefix} 0F 38 F0 mem`, "MOVBE", "Gv,Mv", { cpuid: "MOVBE" }),
@@ -162,6 +162,7 @@ export const integerRows: Row[] = [
   row("C9", "LEAVE", "", { size64: true }),
 
   row("F3 90", "PAUSE", "", { fn: "NOP" }),
-  row("0F 0D", "PREFETCHW", "M", { fn: "NOP" }),
+  row("0F 0D mem", "PREFETCHW", "M", { fn: "NOP", note: "any PREFETCH of 3DNow!, which is not asked for: without it the encoding is hint space" }),
+  row("0F 0D reg", "NOP", "Ev", { vendor: "intel", note: "hint space; #UD on AMD's chips" }),
   ...["18", "19", "1A", "1B", "1C", "1D", "1E", "1F"].map((b) => row(`0F ${b}`, "NOP", "Ev", { note: "hint space, ENDBR64 and PREFETCHh among them" })),
 ];

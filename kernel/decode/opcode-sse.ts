@@ -81,10 +81,10 @@ export const sseRows = [
   row("NP 0F 17 mem", "MOVHPS", "Mq,Vdq", as(sse, "MOVHPS_STORE")),
   row("66 0F 17 mem", "MOVHPD", "Mq,Vdq", as(sse2, "MOVHPS_STORE")),
   // Prefixes mean nothing here; register forms and /4../7 are hint space.
-  row("0F 18 /0 mem", "PREFETCHNTA", "Mb", as(sse, "PREFETCH")),
-  row("0F 18 /1 mem", "PREFETCHT0", "Mb", as(sse, "PREFETCH")),
-  row("0F 18 /2 mem", "PREFETCHT1", "Mb", as(sse, "PREFETCH")),
-  row("0F 18 /3 mem", "PREFETCHT2", "Mb", as(sse, "PREFETCH")),
+  row("0F 18 /0 mem", "PREFETCHNTA", "Mb", { ...sse, fn: "PREFETCH", older: "NOP" }),
+  row("0F 18 /1 mem", "PREFETCHT0", "Mb", { ...sse, fn: "PREFETCH", older: "NOP" }),
+  row("0F 18 /2 mem", "PREFETCHT1", "Mb", { ...sse, fn: "PREFETCH", older: "NOP" }),
+  row("0F 18 /3 mem", "PREFETCHT2", "Mb", { ...sse, fn: "PREFETCH", older: "NOP" }),
 
   // 28..2F: aligned moves, conversions with integers, comparisons
   row("NP 0F 28", "MOVAPS", "Vps,Wps", as(sse, move)),

@@ -4,6 +4,9 @@
 import { row } from "./row";
 
 const FPU = { cpuid: "FPU" } as const;
+/** FCMOVcc and FCOMI came with CMOVcc. */
+const CMOV = { cpuid: "CMOV" } as const;
+const SSE3 = { cpuid: "SSE3" } as const;
 const FXSR = { cpuid: "FXSR" } as const;
 
 export const x87Rows = [
@@ -82,30 +85,30 @@ export const x87Rows = [
   row("DA /5 mem", "FISUBR", "Md", { ...FPU, fn: "FISUBR_M32" }),
   row("DA /6 mem", "FIDIV", "Md", { ...FPU, fn: "FIDIV_M32" }),
   row("DA /7 mem", "FIDIVR", "Md", { ...FPU, fn: "FIDIVR_M32" }),
-  row("DA C0+i", "FCMOVB", "", FPU),
-  row("DA C8+i", "FCMOVE", "", FPU),
-  row("DA D0+i", "FCMOVBE", "", FPU),
-  row("DA D8+i", "FCMOVU", "", FPU),
+  row("DA C0+i", "FCMOVB", "", CMOV),
+  row("DA C8+i", "FCMOVE", "", CMOV),
+  row("DA D0+i", "FCMOVBE", "", CMOV),
+  row("DA D8+i", "FCMOVU", "", CMOV),
   row("DA E9", "FUCOMPP", "", FPU),
 
   // DB
   row("DB /0 mem", "FILD", "Md", { ...FPU, fn: "FILD_M32" }),
-  row("DB /1 mem", "FISTTP", "Md", { ...FPU, fn: "FISTTP_M32" }),
+  row("DB /1 mem", "FISTTP", "Md", { ...SSE3, fn: "FISTTP_M32" }),
   row("DB /2 mem", "FIST", "Md", { ...FPU, fn: "FIST_M32" }),
   row("DB /3 mem", "FISTP", "Md", { ...FPU, fn: "FISTP_M32" }),
   row("DB /5 mem", "FLD", "M", { ...FPU, fn: "FLD_M80" }),
   row("DB /7 mem", "FSTP", "M", { ...FPU, fn: "FSTP_M80" }),
-  row("DB C0+i", "FCMOVNB", "", FPU),
-  row("DB C8+i", "FCMOVNE", "", FPU),
-  row("DB D0+i", "FCMOVNBE", "", FPU),
-  row("DB D8+i", "FCMOVNU", "", FPU),
+  row("DB C0+i", "FCMOVNB", "", CMOV),
+  row("DB C8+i", "FCMOVNE", "", CMOV),
+  row("DB D0+i", "FCMOVNBE", "", CMOV),
+  row("DB D8+i", "FCMOVNU", "", CMOV),
   row("DB E0", "FENI8087_NOP", "", { ...FPU, fn: "FNENI" }),
   row("DB E1", "FDISI8087_NOP", "", { ...FPU, fn: "FNENI" }),
   row("DB E2", "FNCLEX", "", FPU),
   row("DB E3", "FNINIT", "", FPU),
   row("DB E4", "FSETPM287_NOP", "", { ...FPU, fn: "FNENI" }),
-  row("DB E8+i", "FUCOMI", "", FPU),
-  row("DB F0+i", "FCOMI", "", FPU),
+  row("DB E8+i", "FUCOMI", "", CMOV),
+  row("DB F0+i", "FCOMI", "", CMOV),
 
   // DC
   row("DC /0 mem", "FADD", "Mq", { ...FPU, fn: "FADD_M64" }),
@@ -127,7 +130,7 @@ export const x87Rows = [
 
   // DD
   row("DD /0 mem", "FLD", "Mq", { ...FPU, fn: "FLD_M64" }),
-  row("DD /1 mem", "FISTTP", "Mq", { ...FPU, fn: "FISTTP_M64" }),
+  row("DD /1 mem", "FISTTP", "Mq", { ...SSE3, fn: "FISTTP_M64" }),
   row("DD /2 mem", "FST", "Mq", { ...FPU, fn: "FST_M64" }),
   row("DD /3 mem", "FSTP", "Mq", { ...FPU, fn: "FSTP_M64" }),
   row("DD /4 mem", "FRSTOR", "M", FPU),
@@ -160,7 +163,7 @@ export const x87Rows = [
 
   // DF
   row("DF /0 mem", "FILD", "Mw", { ...FPU, fn: "FILD_M16" }),
-  row("DF /1 mem", "FISTTP", "Mw", { ...FPU, fn: "FISTTP_M16" }),
+  row("DF /1 mem", "FISTTP", "Mw", { ...SSE3, fn: "FISTTP_M16" }),
   row("DF /2 mem", "FIST", "Mw", { ...FPU, fn: "FIST_M16" }),
   row("DF /3 mem", "FISTP", "Mw", { ...FPU, fn: "FISTP_M16" }),
   row("DF /4 mem", "FBLD", "M", FPU),
@@ -172,6 +175,6 @@ export const x87Rows = [
   row("DF D0+i", "FSTP", "", { ...FPU, fn: "FSTP_STi", note: "not in the SDM, as on the chip" }),
   row("DF D8+i", "FSTP", "", { ...FPU, fn: "FSTP_STi", note: "not in the SDM, as on the chip" }),
   row("DF E0", "FNSTSW", "", { ...FPU, fn: "FNSTSW_AX" }),
-  row("DF E8+i", "FUCOMIP", "", FPU),
-  row("DF F0+i", "FCOMIP", "", FPU),
+  row("DF E8+i", "FUCOMIP", "", CMOV),
+  row("DF F0+i", "FCOMIP", "", CMOV),
 ];

@@ -1,9 +1,11 @@
-// Makes build/kernel/*.ts from the instruction table (kernel/decode/opcode-*.ts) and the group files (kernel/exec/*.ts).
+// Makes build/kernel/*.ts from the instruction table (kernel/decode/opcode-*.ts) and the group files (kernel/exec/*.ts), and docs/isa.md
+// from the table.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { rows } from "../decode/rows";
 import { flagMacros, Hot } from "./exec";
+import { isaPage } from "./isa-page";
 import { namesOf, readOperations } from "./operations";
 import { Tables } from "./tables";
 
@@ -12,6 +14,10 @@ function featuresOf(source: string): Map<string, number> {
   const found = new Map<string, number>();
   for (const m of source.matchAll(/export const FEATURE_(\w+)(?:: u32)? = (\d+)/g)) found.set(m[1], Number(m[2]));
   return found;
+}
+
+export function writeIsaPage(root: string): void {
+  writeFileSync(join(root, "docs/isa.md"), isaPage(rows));
 }
 
 export function generate(root: string): void {

@@ -110,7 +110,7 @@ export class Tables {
     });
 
     const sse = !vex && /^(SSE|SSSE|AES|PCLMUL|SHA)/.test(row.cpuid ?? "") && (operands.some((o) => /^[VWUPQN][a-z]/.test(o)) || /MXCSR/.test(row.mnemonic));
-    const x87 = row.cpuid === "FPU" || row.cpuid === "MMX" || row.cpuid === "FXSR" || mmx;
+    const x87 = /^D[89A-F] /.test(row.opcode) || row.cpuid === "MMX" || row.cpuid === "FXSR" || mmx;
     view.setUint8(at + K.ROW_FLAGS1,
       (raw ? K.R1_RAW : 0) | (parameter(op, "a") ? K.R1_DST_READ : 0) | (!raw && op.result !== "void" ? K.R1_DST_WRITE : 0)
       | (row.lock ? K.R1_LOCK : 0) | (row.size64 ? K.R1_SIZE64 : 0) | (row.force64 ? K.R1_FORCE64 : 0) | (row.unaligned ? K.R1_UNALIGNED : 0)

@@ -12,6 +12,7 @@ import { cpuModel, DEFAULT_CPU, type CpuModel, type Vendor } from "./machine/cpu
 import { Machine, type MachineOptions } from "./machine/machine";
 
 export { Kernel, type KernelOptions, type Death, type ExitStatus } from "./linux/kernel";
+export type { NamedInstruction } from "./machine/instruction-text";
 export { Machine, type MachineOptions } from "./machine/machine";
 export { type CpuModel, cpuModel, cpuModels, type FeatureName, type Vendor } from "./machine/cpu-models";
 export type { SyscallEvent } from "./linux/strace";

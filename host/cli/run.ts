@@ -3,7 +3,7 @@
 
 import * as fs from "node:fs";
 import { isAbsolute } from "node:path";
-import { type CpuModel, cpuModel, ProgramError, run, type RunOptions, type RunResult } from "../index";
+import { type CpuModel, cpuModel, cpuModels, type Death, ProgramError, run, type RunOptions, type RunResult } from "../index";
 import { accountFiles } from "./accounts";
 import { findProgram, ProgramNotRunnable } from "./bundled";
 import { hostDirectory } from "./host-directory";
@@ -67,6 +67,10 @@ export function guestOf(options: Omit<Options, "strace" | "stats" | "syscall" | 
 
 /** Runs the guest of this command line. Answers our exit status. */
 export async function runCommand(options: Options, rest: readonly string[]): Promise<number> {
+  if (options.cpu === "help") {
+    for (const { name, vendor, about } of cpuModels) process.stdout.write(`${name.padEnd(10)}${vendor.padEnd(7)}${about}\n`);
+    return 0;
+  }
   const guest = guestOf(options, rest);
   const name = rest[0]!;
   if (options.strace) guest.options.strace = writeLine;
@@ -84,7 +88,7 @@ export async function runCommand(options: Options, rest: readonly string[]): Pro
   }
   if (result.signal !== null) {
     // A writer whose reader has gone (`yes | head`) ends without a word, as in a shell.
-    if (result.signal !== "SIGPIPE") writeLine(`ring3: ${name}: ${await describeDeath(result)}`);
+    if (result.signal !== "SIGPIPE") writeLine(`ring3: ${name}: ${await describeDeath(result, options)}`);
   }
   return result.status;
 }
@@ -126,15 +130,15 @@ const SIGNAL_TEXTS: Record<string, string> = {
   SIGSYS: "Bad system call",
 };
 
-/** `SIGSEGV (Segmentation fault) at rip 0x401234, address 0x0`; for SIGILL the instruction, bytes and disassembly. */
-async function describeDeath(result: RunResult): Promise<string> {
+/** `SIGSEGV (Segmentation fault) at rip 0x401234, address 0x0`; for SIGILL the instruction: bytes, text, and what of CPUID it needs. */
+async function describeDeath(result: RunResult, { cpu }: Pick<Options, "cpu">): Promise<string> {
   const text = SIGNAL_TEXTS[result.signal!];
   const name = text === undefined ? result.signal! : `${result.signal} (${text})`;
   const { death } = result;
   // Signals that somebody sent have no place in the program.
   if (!death || death.signal !== result.signal || death.code <= 0 || !FAULT_SIGNALS.has(death.signal)) return name;
   const where = `${name} at rip ${hexAddress(death.ip)}`;
-  if (death.signal === "SIGILL" && death.bytes.length > 0) return `${where}: ${await describeInstruction(death.bytes, death.ip)}`;
+  if (death.signal === "SIGILL" && death.bytes.length > 0) return `${where}: ${await describeInstruction(death, cpu)}`;
   // A general protection fault has no address to tell.
   return death.address === null || death.code === SI_KERNEL ? where : `${where}, address ${hexAddress(death.address)}`;
 }
@@ -150,12 +154,16 @@ const SI_KERNEL = 0x80;
 /** Sent by the processor's faults, and then si_code is above 0. */
 const FAULT_SIGNALS = new Set(["SIGILL", "SIGTRAP", "SIGBUS", "SIGFPE", "SIGSEGV"]);
 
-async function describeInstruction(bytes: Uint8Array, address: number): Promise<string> {
+/** By the instruction table; what that does not have, Capstone may know. */
+async function describeInstruction({ bytes, ip, instruction }: Death, cpu: string): Promise<string> {
+  const hex = (length: number): string => [...bytes.subarray(0, length)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  if (instruction !== null) {
+    const why = instruction.missing === null ? "" : ` needs ${instruction.missing.replaceAll("_", ".")}, which --cpu ${cpu} does not offer`;
+    return `${hex(instruction.length)} (${instruction.text})${why}`;
+  }
   const { disassembler } = await import("./trace-listing");
-  const disassemble = await disassembler(() => undefined);
-  const { text, length } = disassemble(bytes, address);
-  const named = length > 0 ? bytes.subarray(0, length) : bytes;
-  return `${[...named].map((byte) => byte.toString(16).padStart(2, "0")).join(" ")}  ${length > 0 ? text : "(no instruction)"}`;
+  const { text, length } = (await disassembler(() => undefined))(bytes, ip);
+  return length > 0 ? `${hex(length)} (${text}), which no --cpu offers` : `${hex(bytes.length)} (no instruction)`;
 }
 
 function writeStatistics(result: RunResult, milliseconds: number): void {

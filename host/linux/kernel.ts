@@ -2,8 +2,9 @@
 // Entered from host/index (run). Leaves to host/ring0 (dispatch), which comes back by the hooks below.
 
 import { EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN } from "../../kernel/abi/exit-reasons";
-import { RETIRED, RIP, VENDOR, VENDOR_AMD } from "../../kernel/abi/state";
+import { MODE_32, MODE_64, RETIRED, RIP, VENDOR, VENDOR_AMD } from "../../kernel/abi/state";
 import { VECTOR_MC, VECTOR_NMI, VECTOR_TIMER } from "../../kernel/abi/vectors";
+import { type NamedInstruction, nameInstruction } from "../machine/instruction-text";
 import type { Machine } from "../machine/machine";
 import type { Ring0Hooks, Suspend } from "../ring0/hypercall";
 import { kernelFault } from "../ring0/kernel-fault";
@@ -11,6 +12,7 @@ import { hexLinear } from "../ring0/layout";
 import { PT_IP, type PtRegs } from "../ring0/pt-regs";
 import { DISPATCH_SUSPENDED, Ring0 } from "../ring0/ring0";
 import type { VsyscallMode } from "../ring0/vsyscall-page";
+import { __USER32_CS } from "../ring0/segments";
 import { type GetRandomValues, HostRandom, type RandomSource, SeededRandom, seedOf } from "./aslr";
 import { Clock, type HostClock } from "./clock";
 import { doSyscall32, doSyscall64, exitToUserMode, restartSyscall } from "./entry-common";
@@ -26,7 +28,7 @@ import { TASK_DEAD, TASK_RUNNING, Task } from "./task";
 import { Tick } from "./tick";
 import { Timers } from "./timers";
 import { doException } from "./traps";
-import { SIGKILL, SI_KERNEL, signalName } from "./uapi-signal";
+import { SIGILL, SIGKILL, SI_KERNEL, signalName } from "./uapi-signal";
 import { type HostDirectory } from "./vfs/host-directory";
 import { FdTable } from "./vfs/fd-table";
 import { lookupPath } from "./vfs/namei";
@@ -90,6 +92,8 @@ export interface Death {
   address: number | null;
   /** Up to 15 bytes at RIP; fewer where they cannot be read. */
   bytes: Uint8Array;
+  /** Of SIGILL, the instruction by our own table; null where it has none, and for other signals. */
+  instruction: NamedInstruction | null;
 }
 
 export interface ExitStatus {
@@ -438,7 +442,10 @@ export class Kernel implements Ring0Hooks {
   /** Remembers what the task is about to die of. */
   recordDeath(task: Task, info: SignalInfo): void {
     const ip = task.regs.getSigned(PT_IP);
-    this.death = { signal: signalName(info.signal), code: info.code, ip, address: info.address ?? null, bytes: bytesAt(task, ip) };
+    const bytes = bytesAt(task, ip);
+    const mode = task.regs.cs === __USER32_CS ? MODE_32 : MODE_64;
+    const instruction = info.signal === SIGILL && info.code > 0 ? nameInstruction(this.machine, bytes, mode) : null;
+    this.death = { signal: signalName(info.signal), code: info.code, ip, address: info.address ?? null, bytes, instruction };
   }
 
   /** Instructions retired since the machine's reset, entry code included. */

@@ -2,7 +2,7 @@
 // Entered from host/ring0 (run). Leaves to the guest's instructions until one of kernel/abi/exit-reasons.ts happens.
 
 import {
-  CPUID_ROW_COUNT, CPUID_ROWS, CPUID_ROWS_MAX, EXIT_REASON, EXIT_VECTOR, FEATURE_WORDS, RETIRED, TSC_OFFSET, TSC_VIRTUAL, VENDOR, VENDOR_AMD, VENDOR_INTEL,
+  CPUID_ROW_COUNT, CPUID_ROWS, CPUID_ROWS_MAX, EXIT_REASON, EXIT_VECTOR, FEATURE_WORD_COUNT, FEATURE_WORDS, MODE, RETIRED, TSC_OFFSET, TSC_VIRTUAL, VENDOR, VENDOR_AMD, VENDOR_INTEL,
 } from "../../kernel/abi/state";
 import { PAGE_CODE, RAM_BASE, RAM_MAX } from "../../kernel/abi/layout";
 import { type CpuModel, cpuModel, DEFAULT_CPU, featureWords, underVendor, type Vendor } from "./cpu-models";
@@ -100,7 +100,7 @@ export class Machine {
       },
       host: { tsc, random: () => machine.random() },
     });
-    const machine = new Machine(memory, module, instance.exports as unknown as MachineExports, ramBytes, tsc, cpu);
+    const machine: Machine = new Machine(memory, module, instance.exports as unknown as MachineExports, ramBytes, tsc, cpu);
     return machine;
   }
 
@@ -114,12 +114,20 @@ export class Machine {
 
   /**
    * The instruction that `bytes` begin with (15 are enough), in the mode, at the privilege level and with the CPUID model that the
-   * CPU block has. Executes nothing.
+   * CPU block has, or in the mode given and as if every feature were offered. Executes nothing.
    */
-  decode(bytes: Uint8Array): Decoded {
+  decode(bytes: Uint8Array, as: { mode?: number; everyFeature?: boolean } = {}): Decoded {
     const count = Math.min(bytes.length, 15);
     for (let i = 0; i < count; i++) this.#decodeBytes[i] = bytes[i]!;
+    const { registers } = this;
+    const mode = registers.getWord(MODE);
+    const features = registers.u32.subarray(FEATURE_WORDS >>> 2, (FEATURE_WORDS >>> 2) + FEATURE_WORD_COUNT);
+    const offered = features.slice();
+    if (as.mode !== undefined) registers.setWord(MODE, as.mode);
+    if (as.everyFeature) features.fill(0xffffffff);
     const answer = this.#exports.decode(count);
+    features.set(offered);
+    registers.setWord(MODE, mode);
     return { row: (answer >>> 8) - 1, length: answer & 255 };
   }
 

@@ -16,7 +16,7 @@ import {
 } from "./instruction";
 import { lower } from "./lower";
 import {
-  K_C, K_D, R1_FORCE64, R1_LOCK, R1_SIZE64, R2_AMD, R2_CPL0, R2_ENDS_BLOCK, R2_INTEL, R2_MODE32, R2_MODE64, R2_SSE, R2_X87, R3_MODRM,
+  K_C, K_D, R1_FORCE64, R1_LOCK, R1_SIZE64, R2_AMD, R2_CPL0, R2_ENDS_BLOCK, R2_INTEL, R2_MODE32, R2_MODE64, R2_SSE, R2_X87, R3_MODRM, R3_W0, R3_W1,
   ROW_FEATURE, ROW_FLAGS1, ROW_FLAGS2, ROW_FLAGS3, ROW_NEXT, ROW_SIZE, ROW_SIZE_CLASS, ROW_VEX, SZ_64, SZ_Y, VEX_L0, VEX_L1, VEX_STATE,
   VEX_VVVV, VEX_W0, VEX_W1,
 } from "./operand-kinds";
@@ -51,7 +51,7 @@ function lookupRow(map: u32): u32 {
   return cell;
 }
 
-/** A row that fits mode, vendor, CPUID, VEX.L and VEX.W, or 0. */
+/** A row that fits mode, vendor, CPUID, REX.W, VEX.L and VEX.W, or 0. */
 function fitting(cell: u32): usize {
   while (cell) {
     const row = ROW_TABLE + <usize>(cell - 1) * ROW_SIZE;
@@ -59,8 +59,10 @@ function fitting(cell: u32): usize {
     const feature = load<u8>(row, ROW_FEATURE);
     const wide = mode() == MODE_64;
     const amd = isAmd();
+    const unwanted = rex & 8 ? R3_W0 : R3_W1;
     if (!(flags & R2_MODE64 && !wide) && !(flags & R2_MODE32 && wide) && !(flags & R2_INTEL && amd) && !(flags & R2_AMD && !amd)
-      && (feature == 0xff || hasFeature(feature)) && !(load<u8>(row, ROW_VEX) & (VEX_L0 | VEX_L1 | VEX_W0 | VEX_W1) & ~vex)) return row;
+      && !(load<u16>(row, ROW_FLAGS3) & unwanted) && (feature == 0xff || hasFeature(feature))
+      && !(load<u8>(row, ROW_VEX) & (VEX_L0 | VEX_L1 | VEX_W0 | VEX_W1) & ~vex)) return row;
     const following = load<u16>(row, ROW_NEXT);
     if (following == 0xffff) return 0;
     cell = <u32>following + 1;

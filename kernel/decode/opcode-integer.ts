@@ -114,7 +114,8 @@ export const integerRows: Row[] = [
   row("0F C1", "XADD", "Ev,Gv", { lock: true }),
   row("0F B0", "CMPXCHG", "Eb,Gb", { lock: true }),
   row("0F B1", "CMPXCHG", "Ev,Gv", { lock: true }),
-  row("0F C7 /1 mem", "CMPXCHG8B", "My", { lock: true, cpuid: "CX8", note: "CMPXCHG16B with REX.W, if CX16 is offered" }),
+  row("W0 0F C7 /1 mem", "CMPXCHG8B", "My", { lock: true, cpuid: "CX8" }),
+  row("REX.W 0F C7 /1 mem", "CMPXCHG16B", "My", { lock: true, cpuid: "CX16", fn: "CMPXCHG8B" }),
   row("0F C8+r", "BSWAP", "Zv"),
   ...["NP", "66"].flatMap((prefix) => [
     row(`${prefix} 0F 38 F0 mem`, "MOVBE", "Gv,Mv", { cpuid: "MOVBE" }),

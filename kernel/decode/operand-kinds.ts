@@ -105,6 +105,9 @@ export const R3_SUB_IS_OPCODE = 2;
 export const R3_SUB_IS_RM = 8;
 /** The first source is not the destination: its slot is the micro-operation's `via`. */
 export const R3_VIA = 16;
+/** Only without REX.W, only with it. */
+export const R3_W0 = 32;
+export const R3_W1 = 64;
 
 export const VEX_L0 = 1;
 export const VEX_L1 = 2;

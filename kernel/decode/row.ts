@@ -28,7 +28,7 @@ export interface RowAttributes {
 }
 
 export interface Row extends RowAttributes {
-  /** As in the SDM: mandatory prefix, opcode bytes, /digit, mem or reg, C0+i. */
+  /** As in the SDM: REX.W where it is part of the opcode (W0 where it must not be there), mandatory prefix, opcode bytes, /digit, mem or reg, C0+i. */
   opcode: string;
   mnemonic: string;
   /** SDM Vol. 2D appendix A letters, separated by commas. */

@@ -2,9 +2,7 @@
 
 import { CPU_BLOCK } from "../abi/layout";
 import { RAX, RBX, RCX, RDX, RSP } from "../abi/state";
-import { FEATURE_CX16 } from "../abi/cpuid-features";
-import { hasFeature } from "../cpu/cpuid";
-import { faulted, raiseGP, raiseUD } from "../cpu/fault";
+import { faulted, raiseGP } from "../cpu/fault";
 import { condition, flagsSub, setZf } from "../cpu/flags";
 import { popOperand, pushOperand } from "../system/stack";
 import { dst, ea, ismem, opsize, readRm, src, writeRm } from "../decode/uop";
@@ -138,7 +136,6 @@ export function CMPXCHG(u: usize): void {
 export function CMPXCHG8B(u: usize): void {
   const at = ea(u);
   if (opsize(u) == 8) {
-    if (!hasFeature(FEATURE_CX16)) return raiseUD();
     if (at & 15) return raiseGP(0);
     if (!probeWrite(at, 16)) return;
     const low = readMem<u64>(at);

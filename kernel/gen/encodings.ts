@@ -55,10 +55,16 @@ export function vexOf(row: Row): VexWord | undefined {
   return vex;
 }
 
+/** True where REX.W is part of the opcode, false where it must be absent; else undefined. */
+export function rexW(row: Row): boolean | undefined {
+  return row.opcode.startsWith("REX.W ") ? true : row.opcode.startsWith("W0 ") ? false : undefined;
+}
+
 export function encodingsOf(row: Row): Encoding[] {
   const words = row.opcode.split(/\s+/);
   let prefix: Encoding["prefix"] = "any";
   const vex = vexOf(row);
+  if (rexW(row) !== undefined) words.shift();
   if (vex) {
     prefix = vex.prefix;
     words.shift();
@@ -117,7 +123,7 @@ export function encodingsOf(row: Row): Encoding[] {
 
 const COLUMNS = ["NP", "66", "F3", "F2"];
 const specificity = (e: Encoding) => (e.prefix === "any" ? 0 : 1) + (e.rm === undefined ? 0 : 2) + (e.reg === undefined ? 0 : 4) + (e.mod === undefined ? 0 : 8);
-const distinguishes = (r: Row) => r.mode !== undefined || r.vendor !== undefined || r.older !== undefined || vexOf(r)?.l !== undefined || vexOf(r)?.w !== undefined;
+const distinguishes = (r: Row) => r.mode !== undefined || r.vendor !== undefined || r.older !== undefined || rexW(r) !== undefined || vexOf(r)?.l !== undefined || vexOf(r)?.w !== undefined;
 
 export interface Lookup {
   /** [map * 256 + opcode]: 0 invalid, row + 1, or 0x8000 | group. */

@@ -3,6 +3,7 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Row } from "../decode/row";
 import { rows } from "../decode/rows";
 import { flagMacros, Hot } from "./exec";
 import { isaPage } from "./isa-page";
@@ -20,6 +21,12 @@ export function writeIsaPage(root: string): void {
   writeFileSync(join(root, "docs/isa.md"), isaPage(rows));
 }
 
+/** The rows as reports need them, one a line: `INSTRUCTION_TABLE`, read by host/machine/instruction-text.ts. */
+function instructionTable(all: readonly Row[]): string {
+  const lines = all.map((row) => [row.opcode, row.mnemonic, row.operands.replace(/ /g, ""), row.cpuid ?? ""].join("|"));
+  return `// Made by kernel/gen from the instruction table; not for editing.\nexport const INSTRUCTION_TABLE = ${JSON.stringify(lines.join("\n"))};\n`;
+}
+
 export function generate(root: string): void {
   const read = (path: string) => readFileSync(join(root, path), "utf8");
   const operations = readOperations(join(root, "kernel/exec"));
@@ -29,6 +36,7 @@ export function generate(root: string): void {
   if (missing.length) throw new Error(`rows without an operation: ${missing.join(" ")}`);
   mkdirSync(join(root, "build/kernel"), { recursive: true });
   const write = (name: string, text: string) => writeFileSync(join(root, "build/kernel", name), text);
+  writeFileSync(join(root, "build/instruction-table.ts"), instructionTable(rows));
   write("tables.ts", tables.source((i) => hot.formsOf(i), 0xffff));
   write("codes.ts", hot.codes());
   write("exec.ts", hot.exec());

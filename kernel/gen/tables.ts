@@ -3,7 +3,7 @@
 
 import type { Row } from "../decode/row";
 import * as K from "../decode/operand-kinds";
-import { buildLookup, encodingsOf, operandsOf, vexOf } from "./encodings";
+import { buildLookup, encodingsOf, operandsOf, vexOf, rexW } from "./encodings";
 import { isRaw, parameter, type Operation } from "./operations";
 import type { Form } from "./hot";
 
@@ -128,7 +128,8 @@ export class Tables {
       : codes.some(([k]) => k === K.K_X || k === K.K_Y) ? K.USE_STRING : USES[name] ?? K.USE_RULE, true);
     view.setUint8(at + K.ROW_VEX, !vex ? 0 : (vex.l === 0 ? K.VEX_L0 : vex.l === 1 ? K.VEX_L1 : 0) | (vex.w === 0 ? K.VEX_W0 : vex.w === 1 ? K.VEX_W1 : 0)
       | (codes.some(([k]) => k === K.K_B || k === K.K_H) ? K.VEX_VVVV : 0) | (vectors ? K.VEX_STATE : 0));
-    view.setUint8(at + K.ROW_FLAGS3, (via ? K.R3_VIA : 0) | (encoding.hasModrm ? K.R3_MODRM : 0) | (encoding.reg === undefined && !encoding.hasModrm ? K.R3_SUB_IS_OPCODE : 0)
+    const wide = rexW(row);
+    view.setUint8(at + K.ROW_FLAGS3, (via ? K.R3_VIA : 0) | (wide === undefined ? 0 : wide ? K.R3_W1 : K.R3_W0) | (encoding.hasModrm ? K.R3_MODRM : 0) | (encoding.reg === undefined && !encoding.hasModrm ? K.R3_SUB_IS_OPCODE : 0)
       | (/[0-9A-F]{2}\+i/.test(row.opcode) ? K.R3_SUB_IS_RM : 0) | (encoding.reg === undefined && (name === "SETCC" || name === "CMOVCC") ? K.R3_SUB_IS_OPCODE : 0));
   }
 

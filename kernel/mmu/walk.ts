@@ -1,6 +1,8 @@
 // The 4-level page walk of 64-bit mode (SDM Vol. 3A 4.5) in guest RAM, with accessed and dirty flags, and the access rights
 // of SDM Vol. 3A 4.6. Reads CR0, CR3, CR4 and EFER from the CPU block; changes nothing but A and D flags and the counters.
 
+import { FEATURE_PDPE1GB } from "../abi/cpuid-features";
+import { hasFeature } from "../cpu/cpuid";
 import { CPU_BLOCK } from "../abi/layout";
 import { COUNT_WALK_LOAD, CR0, CR3, CR4, EFER } from "../abi/state";
 import { CR0_PG, CR0_WP, CR4_SMAP, CR4_SMEP, EFER_NXE, PTE_A, PTE_D, PTE_P, PTE_PS, PTE_RW, PTE_US, PHYSICAL_BITS } from "../abi/bits";
@@ -72,7 +74,7 @@ export function walk(linear: u64, access: u32, view: u32): bool {
     let reserved = RESERVED_ADDRESS | (nxe ? 0 : NX);
     const leaf = shift == 12 || (shift < 39 && (entry & PTE_PS) != 0);
     if (shift == 39) reserved |= PTE_PS;
-    else if (leaf && shift == 30) reserved |= 0x3fffe000;
+    else if (leaf && shift == 30) reserved |= hasFeature(FEATURE_PDPE1GB) ? 0x3fffe000 : PTE_PS;
     else if (leaf && shift == 21) reserved |= 0x1fe000;
     if (entry & reserved) {
       walkError = error | PF_PRESENT | PF_RESERVED;

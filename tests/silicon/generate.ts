@@ -178,7 +178,7 @@ export function generate(row: Row, random: Random, vendor: Vendor): Instance {
 
   const wide = operands.find((o) => "EMWQXYO".includes(o.letter) && o.letter);
   let bytes = wide ? operandBytes(wide.size, e.operandSize) : 0;
-  if (row.mnemonic === "CMPXCHG8B") bytes = e.operandSize === 8 ? 16 : 8;
+  if (row.fn === "CMPXCHG8B" || row.mnemonic === "CMPXCHG8B") bytes = e.operandSize === 8 ? 16 : 8;
   if (bytes === 0) bytes = /^FX/.test(row.mnemonic) ? 512 : /FN?SAVE|FRSTOR/.test(row.mnemonic) ? 108 : /FN?STENV|FLDENV/.test(row.mnemonic) ? 28 : 16;
 
   // Implied operands first; an addressing form may overwrite them.

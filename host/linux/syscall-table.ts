@@ -27,6 +27,7 @@ import {
   sysTimerCreate, sysTimerDelete, sysTimerGetoverrun, sysTimerGettime, sysTimerSettime, sysTimerfdCreate, sysTimerfdGettime,
   sysTimerfdSettime,
 } from "./syscalls/posix-timers";
+import { sysIoperm, sysIopl } from "./syscalls/ioport";
 import { sysRestartSyscall } from "./syscalls/restart";
 import {
   sysClose, sysCloseRange, sysCreat, sysDup, sysDup2, sysDup3, sysFcntl, sysFlock, sysOpen, sysOpenat, sysOpenat2,
@@ -247,8 +248,8 @@ export const syscallRows: readonly SyscallRow[] = [
   sys(169, "reboot", "ptr ptr ptr ptr ptr ptr", null),
   sys(170, "sethostname", "str:1 i32", sysSethostname),
   sys(171, "setdomainname", "str:1 i32", sysSetdomainname),
-  sys(172, "iopl", "ptr ptr ptr ptr ptr ptr", null),
-  sys(173, "ioperm", "ptr ptr ptr ptr ptr ptr", null),
+  sys(172, "iopl", "u32", sysIopl),
+  sys(173, "ioperm", "ptr size i32", sysIoperm),
   sys(174, "create_module", "ptr ptr ptr ptr ptr ptr", null),
   sys(175, "init_module", "ptr ptr ptr ptr ptr ptr", null),
   sys(176, "delete_module", "ptr ptr ptr ptr ptr ptr", null),

@@ -9,6 +9,7 @@ import { CR2, DR6, FCW, FSW, MXCSR } from "../../kernel/abi/state";
 import type { Suspend } from "../ring0/hypercall";
 import type { PtRegs } from "../ring0/pt-regs";
 import { exitToUserMode } from "./entry-common";
+import { UserFault } from "./errno";
 import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, type Access, type MemoryFault, faultIn } from "./fault";
 import type { Kernel } from "./kernel";
 import { OutOfMemory } from "./page-cache";
@@ -23,6 +24,7 @@ import { emulateVsyscall, isVsyscallAddress } from "./vsyscall";
 /** The hook behind the exception stubs, for exceptions of user code. */
 export function doException(kernel: Kernel, task: Task, regs: PtRegs, vector: number, errorCode: number): void | Suspend {
   if (vector === VECTOR_PF) pageFault(kernel, task, errorCode);
+  else if (vector === VECTOR_GP && skipsCli(task, regs)) kernel.noticeOnce(`${task.comm} uses CLI or STI under iopl(3): Linux makes it a NOP`);
   else {
     const { signal, code, address } = signalOf(kernel, regs, vector);
     task.fault.vector = vector;
@@ -30,6 +32,24 @@ export function doException(kernel: Kernel, task: Task, regs: PtRegs, vector: nu
     kernel.signals.force(task, { signal, code, address });
   }
   return exitToUserMode(kernel, task);
+}
+
+const OPCODE_CLI = 0xfa;
+const OPCODE_STI = 0xfb;
+
+/** Linux fixup_iopl_exception: programs that got IOPL 3 of older kernels switch interrupts off and on. */
+function skipsCli(task: Task, regs: PtRegs): boolean {
+  if (task.stack.ports.level !== 3) return false;
+  let opcode: number;
+  try {
+    opcode = task.mm.getU8(regs.ip);
+  } catch (error) {
+    if (error instanceof UserFault) return false;
+    throw error;
+  }
+  if (opcode !== OPCODE_CLI && opcode !== OPCODE_STI) return false;
+  regs.ip += 1;
+  return true;
 }
 
 function pageFault(kernel: Kernel, task: Task, errorCode: number): void {

@@ -5,7 +5,7 @@ import { PAGE_SIZE } from "../machine/phys-memory";
 import type { PageTables } from "./page-tables";
 import {
   CEA_ENTRY_STACK, CEA_ENTRY_STACK_TOP, CEA_GDT, CEA_IDT, CEA_TSS, CPU_ENTRY_AREA, EXCEPTION_STACKS, EXCEPTION_STACK_SIZE,
-  PHYS_CPU_ENTRY_AREA, PHYS_PER_CPU, PER_CPU_CPU_TSS_RW,
+  PHYS_CPU_ENTRY_AREA, PHYS_PER_CPU, PER_CPU_CPU_TSS_RW, TSS_PAGES,
 } from "./layout";
 import { interruptGate, taskStateSegment } from "./descriptors";
 import { buildGdt, __KERNEL_CS } from "./segments";
@@ -40,7 +40,7 @@ export function buildCpuEntryArea(tables: PageTables, root: number, labels: Read
   tables.mapKernel(root, CEA_IDT, physical(CEA_IDT), readOnly, false);
   tables.mapKernel(root, CEA_GDT, physical(CEA_GDT), readOnly, false);
   tables.mapKernel(root, CEA_ENTRY_STACK, physical(CEA_ENTRY_STACK), writable, false);
-  tables.mapKernel(root, CEA_TSS, tss, readOnly, false);
+  for (let page = 0; page < TSS_PAGES; page++) tables.mapKernel(root, CEA_TSS + page * PAGE_SIZE, tss + page * PAGE_SIZE, readOnly, false);
   for (const stack of EXCEPTION_STACKS) {
     for (let offset = 0; offset < EXCEPTION_STACK_SIZE; offset += PAGE_SIZE) {
       tables.mapKernel(root, stack.bottom + offset, physical(stack.bottom) + offset, writable, false);

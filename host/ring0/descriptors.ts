@@ -81,11 +81,21 @@ export const TSS_sp1 = 0x0c;
 export const TSS_sp2 = 0x14;
 export const TSS_IST1 = 0x24;
 export const TSS_IO_MAP_BASE = 0x66;
-export const TSS_SIZE = 0x68;
 
-/** A 64-bit TSS without an I/O permission map. @param ists IST1 upwards, linear addresses */
+// Behind it the two I/O bitmaps that its base can point to (io-bitmap.ts). The processor reads two bytes at a time, so each needs a byte
+// more than there are ports, which must be ones; Linux has a word.
+export const IO_BITMAP_BYTES = 8192;
+export const IO_BITMAP_OFFSET_VALID_MAP = 0x70;
+export const IO_BITMAP_OFFSET_VALID_ALL = IO_BITMAP_OFFSET_VALID_MAP + IO_BITMAP_BYTES + 8;
+/** Highest byte of the TSS. */
+export const TSS_LIMIT = IO_BITMAP_OFFSET_VALID_ALL + IO_BITMAP_BYTES + 8 - 1;
+export const IO_BITMAP_OFFSET_INVALID = TSS_LIMIT + 1;
+
+/** A 64-bit TSS with its I/O bitmaps, neither of them in force. @param ists IST1 upwards, linear addresses */
 export function taskStateSegment(sp0: number, ists: readonly number[]): Uint8Array {
-  const bytes = new Uint8Array(TSS_SIZE);
+  const bytes = new Uint8Array(TSS_LIMIT + 1);
+  bytes.fill(0xff, IO_BITMAP_OFFSET_VALID_MAP, IO_BITMAP_OFFSET_VALID_ALL);
+  bytes.fill(0xff, TSS_LIMIT - 7);
   const view = new DataView(bytes.buffer);
   const putLinear = (offset: number, address: number) => {
     view.setUint32(offset, address >>> 0, true);
@@ -93,6 +103,6 @@ export function taskStateSegment(sp0: number, ists: readonly number[]): Uint8Arr
   };
   putLinear(TSS_sp0, sp0);
   ists.forEach((top, index) => putLinear(TSS_IST1 + 8 * index, top));
-  view.setUint16(TSS_IO_MAP_BASE, TSS_SIZE, true);
+  view.setUint16(TSS_IO_MAP_BASE, IO_BITMAP_OFFSET_INVALID, true);
   return bytes;
 }

@@ -3,6 +3,7 @@
 import { NO_FRAME, PAGE_SIZE } from "../machine/phys-memory";
 import type { Registers } from "../machine/registers";
 import type { PageTables } from "./page-tables";
+import { IoPermissions } from "./io-bitmap";
 import { KERNEL_STACK_SIZE, kernelStackTop } from "./layout";
 import { PtRegs, PT_REGS_SIZE } from "./pt-regs";
 import { UserSegments } from "./user-segments";
@@ -25,6 +26,8 @@ export class KernelStack {
   #rsp = 0;
   #rip = 0;
   readonly segments = new UserSegments();
+  /** Linux thread_struct.io_bitmap and iopl_emul. */
+  readonly ports = new IoPermissions();
   readonly #fpu = new Uint8Array(FPU_END - FPU_START);
 
   private constructor(slot: number, regs: PtRegs) {
@@ -77,6 +80,7 @@ export class KernelStack {
   copyUserState(parent: KernelStack): void {
     this.#fpu.set(parent.#fpu);
     this.segments.copyFrom(parent.segments);
+    this.ports.copyFrom(parent.ports);
   }
 
   /** Keeps what the CPU holds of this task. */

@@ -58,11 +58,13 @@ export const PHYS_FIRST_FREE = 0x200000;
 //   +0x0000  +----------------------+
 //            | per-CPU variables    |  kernel only
 //   +0x1000  +----------------------+
-//            | cpu_tss_rw           |  also in the user half: TSS.sp2 is written before the CR3 switch
-//   +0x2000  +----------------------+
+//            | cpu_tss_rw, 5 pages  |  the first also in the user half: TSS.sp2 is written before the CR3 switch
+//   +0x6000  +----------------------+
 
 export const PER_CPU_AREA = DIRECT_MAP + PHYS_PER_CPU;
-export const PER_CPU_SIZE = 2 * PAGE_SIZE;
+/** Pages of cpu_tss_rw: the hardware's part and two I/O bitmaps. */
+export const TSS_PAGES = 5;
+export const PER_CPU_SIZE = (1 + TSS_PAGES) * PAGE_SIZE;
 /** Offsets from GS base. */
 export const PER_CPU_USER_PCID_FLUSH_MASK = 0x10;
 export const PER_CPU_HARDIRQ_STACK_PTR = 0x18;
@@ -83,8 +85,8 @@ export const CPU_TSS_RW = PER_CPU_AREA + PER_CPU_CPU_TSS_RW;
 //   fffffe0000002000  +-----------------------+
 //                     | entry stack           |  TSS.sp0 = its top
 //   fffffe0000003000  +-----------------------+
-//                     | TSS                   |  read-only alias of cpu_tss_rw
-//   fffffe0000004000  +-----------------------+
+//                     | TSS                   |  read-only alias of cpu_tss_rw, 5 pages
+//   fffffe0000008000  +-----------------------+
 //                     | guard     (1 page)    |  \
 //                     | #DF stack (2 pages)   |   |  one pair of these per row of EXCEPTION_STACKS
 //                     | guard     (1 page)    |   |
@@ -99,7 +101,7 @@ export const CEA_GDT = CPU_ENTRY_AREA + 0x1000;
 export const CEA_ENTRY_STACK = CPU_ENTRY_AREA + 0x2000;
 export const CEA_ENTRY_STACK_TOP = CPU_ENTRY_AREA + 0x3000;
 export const CEA_TSS = CPU_ENTRY_AREA + 0x3000;
-const CEA_EXCEPTION_STACKS = CPU_ENTRY_AREA + 0x4000;
+const CEA_EXCEPTION_STACKS = CEA_TSS + TSS_PAGES * PAGE_SIZE;
 export const EXCEPTION_STACK_SIZE = 2 * PAGE_SIZE;
 
 export interface ExceptionStack {

@@ -9,6 +9,7 @@ import { AddressSpace, NO_ASID } from "./address-space";
 import { buildKernelMemory, loadControlState, putLinear, type Ring0Options } from "./boot";
 import { entryText, type EntryText } from "./entry-symbols";
 import { fixEspfixDoubleFault } from "./espfix";
+import { TssIoBitmap } from "./io-bitmap";
 import { KernelStack } from "./kernel-stack";
 import { KERNEL_STACK_SLOTS, PER_CPU_CPU_TSS_RW, PER_CPU_SYSENTER_RETURN, PER_CPU_USER_PCID_FLUSH_MASK, PHYS_PER_CPU, hexLinear } from "./layout";
 import { PageTables, PTE_FRAME_MASK } from "./page-tables";
@@ -53,6 +54,7 @@ export class Ring0 {
   readonly bootRoot: number;
   readonly #registers: Registers;
   readonly #phys: PhysMemory;
+  readonly #ioBitmap: TssIoBitmap;
   readonly #asids: (AddressSpace | undefined)[] = new Array(TLB_NR_DYN_ASIDS).fill(undefined);
   #nextAsid = 0;
   readonly #freeSlots: number[] = [];
@@ -68,6 +70,7 @@ export class Ring0 {
     this.text = text;
     this.#registers = machine.registers;
     this.#phys = machine.phys;
+    this.#ioBitmap = new TssIoBitmap(machine.phys);
     this.tables = new PageTables(machine.phys, machine, options.pti);
     this.bootRoot = buildKernelMemory(machine.phys, this.tables, text, options);
     loadControlState(machine.registers, this.bootRoot, options, text.labels);
@@ -137,6 +140,7 @@ export class Ring0 {
       stack.load(this.#registers);
       stack.segments.loadTls(this.#phys);
       this.#current = stack;
+      this.#ioBitmap.update(stack.ports);
       putLinear(this.#phys, PHYS_PER_CPU + PER_CPU_CPU_TSS_RW + TSS_sp1, stack.top);
     }
     this.switchAddressSpace(space);
@@ -252,6 +256,20 @@ export class Ring0 {
     const address = this.labels.get(name);
     if (address === undefined) throw new Error(`the entry text has no label ${name}`);
     return address;
+  }
+
+  /** ioperm: the current task may use these ports, or no longer. */
+  setPorts(from: number, count: number, allow: boolean): void {
+    const { ports } = this.#current!;
+    ports.set(from, count, allow, this.#ioBitmap.nextSequence());
+    this.#ioBitmap.update(ports);
+  }
+
+  /** iopl of the current task, 0 to 3. RFLAGS.IOPL stays 0 (Linux 5.5 and later): 3 opens all ports and does not allow CLI. */
+  set ioplLevel(level: number) {
+    const { ports } = this.#current!;
+    ports.level = level;
+    this.#ioBitmap.update(ports);
   }
 
   /** CR4.TSD: RDTSC and RDTSCP at CPL 3 are #GP. */

@@ -9,7 +9,7 @@
 // So kernel data must follow kernel code, and user32 code, user data, user code must stand in a row. SYSENTER and SYSEXIT
 // want four in a row of their own (SYSENTER_CS +0, +8, +16 or +32, +24 or +40), the reason for 32-bit kernel code at index 1.
 
-import { codeOrDataDescriptor, systemDescriptor } from "./descriptors";
+import { codeOrDataDescriptor, systemDescriptor, TSS_LIMIT } from "./descriptors";
 import { CEA_GDT, CEA_TSS, CPU_ENTRY_AREA, LDT_BASE, PHYS_CPU_ENTRY_AREA } from "./layout";
 import type { PhysMemory } from "../machine/phys-memory";
 import type { Registers } from "../machine/registers";
@@ -36,8 +36,6 @@ export const LDT_SELECTOR = GDT_ENTRY_LDT * 8;
 
 export const STAR_HIGH = (__USER32_CS << 16) | __KERNEL_CS;
 
-/** SDM Vol. 3A 7.2.1: the smallest 64-bit TSS. The I/O map base points past it, so there is no I/O map. */
-export const TSS_LIMIT = 0x67;
 
 /**
  * Access byte and flags of each descriptor, in the form of Linux's GDT_ENTRY_INIT: bits 0-7 = P DPL S type,

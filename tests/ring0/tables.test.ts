@@ -7,7 +7,7 @@ import { buildGdt, STAR_HIGH, __KERNEL_CS, __KERNEL_DS, __USER32_CS, __USER_CS, 
 import { buildIdt } from "../../host/ring0/cpu-entry-area";
 import { SYSCALL_MASK } from "../../host/ring0/boot";
 import { PHYS_KERNEL_TEXT, PHYS_PER_CPU, PER_CPU_CPU_TSS_RW, CEA_ENTRY_STACK_TOP, EXCEPTION_STACKS } from "../../host/ring0/layout";
-import { TSS_IO_MAP_BASE, TSS_IST1, TSS_sp0, TSS_sp1 } from "../../host/ring0/descriptors";
+import { TSS_IO_MAP_BASE, TSS_LIMIT, TSS_IST1, TSS_sp0, TSS_sp1 } from "../../host/ring0/descriptors";
 import { CR0, CR4, EFER, FMASK, LSTAR, STAR, XCR0 } from "../../kernel/abi/state";
 import { ramOnlyMachine } from "./ram-only-machine";
 
@@ -17,7 +17,7 @@ test("the GDT has Linux's descriptors in Linux's order", () => {
   const gdt = buildGdt();
   const expected = [0n, 0x00cf9b000000ffffn, 0x00af9b000000ffffn, 0x00cf93000000ffffn, 0x00cffb000000ffffn, 0x00cff3000000ffffn, 0x00affb000000ffffn];
   expected.forEach((descriptor, index) => assert.is(quad(gdt, index * 8), descriptor));
-  assert.is(quad(gdt, 8 * 8), 0x00008b0030000067n);
+  assert.is(quad(gdt, 8 * 8), 0x00008b003000407fn);
   assert.is(quad(gdt, 9 * 8), 0xfffffe00n);
   assert.is(quad(gdt, 15 * 8), 0x0040f50000000000n);
 });
@@ -48,7 +48,7 @@ test("the IDT has gates of DPL 3 for INT3, INTO and INT 0x80 only, and stacks of
   assert.is(Number(gates[14]!.offset), text.labels.get("asm_exc_page_fault"));
 });
 
-test("the TSS names the entry stack, the exception stacks, and no I/O map", () => {
+test("the TSS names the entry stack, the exception stacks, and no I/O map, and its limit has room for one", () => {
   const { phys } = (() => {
     const machine = ramOnlyMachine();
     Ring0.boot(machine, { pti: true, pcid: true });
@@ -59,7 +59,8 @@ test("the TSS names the entry stack, the exception stacks, and no I/O map", () =
   const linear = (field: number) => Number(BigInt.asIntN(64, phys.getU64(tss + field)));
   assert.is(linear(TSS_sp0), CEA_ENTRY_STACK_TOP);
   assert.equal(EXCEPTION_STACKS.map((_, index) => linear(TSS_IST1 + 8 * index)), EXCEPTION_STACKS.map((stack) => stack.top));
-  assert.is(phys.u16[(tss + TSS_IO_MAP_BASE) >>> 1], 0x68);
+  assert.is(phys.u16[(tss + TSS_IO_MAP_BASE) >>> 1], TSS_LIMIT + 1);
+  assert.equal([phys.u8[tss + 0x70], phys.u8[tss + 0x70 + 8192], phys.u8[tss + 0x2078], phys.u8[tss + 0x2078 + 8192]], [0xff, 0xff, 0, 0xff]);
 });
 
 test("switching to a task puts the top of its kernel stack into TSS.sp1", () => {

@@ -54,9 +54,9 @@ static __m128i decrypt(const __m128i k[11], __m128i block) {
     return _mm_aesdeclast_si128(block, k[0]);
 }
 
-static void counterMode(const __m128i k[11], uint8_t *bytes, int count) {
+static void counterMode(const __m128i k[11], uint8_t *bytes, int count, int nonce) {
     for (int i = 0; i < count; i += 16) {
-        __m128i stream = encrypt(k, _mm_set_epi32(__builtin_bswap32(i / 16 + 1), 3, 2, 1));
+        __m128i stream = encrypt(k, _mm_set_epi32(__builtin_bswap32(i / 16 + 1), nonce, 2, 1));
         __m128i *at = (__m128i *)(bytes + i);
         _mm_storeu_si128(at, _mm_xor_si128(_mm_loadu_si128(at), stream));
     }
@@ -197,7 +197,7 @@ static void bulk(int iterations) {
     uint64_t crc = 0;
     memcpy(h1, SHA1_START, sizeof h1), memcpy(h2, SHA256_START, sizeof h2);
     for (int n = 0; n < iterations; n++) {
-        counterMode(k, buffer, BUFFER_BYTES);
+        counterMode(k, buffer, BUFFER_BYTES, n + 3);
         hash = ghash(hashKey, hash, buffer, BUFFER_BYTES);
         for (int i = 0; i < BUFFER_BYTES; i += 64) sha1(h1, buffer + i), sha256(h2, buffer + i);
         for (int i = 0; i < BUFFER_BYTES; i += 8) {

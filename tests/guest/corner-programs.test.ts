@@ -26,6 +26,11 @@ const PROGRAMS: Program[] = [
     output: "compat: ten checks in 32-bit code hold\n",
     unable: (natively) => (natively.status === 139 ? "the kernel offers no 32-bit code segment" : undefined),
   },
+  {
+    name: "crypto",
+    output: golden("crypto"),
+    unable: (natively) => (natively.status === 2 ? "the processor has not all of AES, PCLMULQDQ, SHA, SSE4.2" : undefined),
+  },
 ];
 
 for (const { name, output, unable } of PROGRAMS) {
@@ -42,7 +47,7 @@ for (const { name, output, unable } of PROGRAMS) {
   });
 }
 
-for (const flags of [[], ["-mfpmath=387"]]) {
+for (const flags of [[], ["-mfpmath=387"], ["-msse4.2"]]) {
   const name = ["gcc -static -O3", ...flags].join(" ");
   test(`numeric.c by ${name}`, () => {
     if (!hasProgram("gcc")) return skip(name, "no gcc");

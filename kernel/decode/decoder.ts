@@ -156,8 +156,12 @@ function decode(): void {
   vex = 0;
   let forbidden = false;
   if (opensVex(b)) {
-    // #UD (SDM Vol. 2A 2.3.2 to 2.3.4): after REX at once, after 66, F2, F3 and LOCK when all of the instruction is fetched, as an AMD Zen 5 does.
-    if (rexSeen) return plant(COLD_UNDEFINED);
+    // #UD (SDM Vol. 2A 2.3.2 to 2.3.4): after REX with the second byte, after 66, F2, F3 and LOCK when all of the instruction is fetched, as an AMD Zen 5 does.
+    if (rexSeen) {
+      next8();
+      if (!starved) plant(COLD_UNDEFINED);
+      return;
+    }
     forbidden = lock || prefix66 || repeat != 0;
     map = vexPrefix(b);
     b = next8();

@@ -73,6 +73,17 @@ test("an instruction that is #UD under VEX is fetched whole first: its absent se
   }
 });
 
+test("after REX the second byte of VEX is enough to be #UD", async () => {
+  const m = await BareMachine.create();
+  for (const [code, vector] of [[[0x40, 0xc4], VECTOR_PF], [[0x48, 0xc4, 0xe2], VECTOR_UD]] as const) {
+    m.user([]);
+    m.write(ABSENT - code.length, code);
+    m.setReg(RIP, ABSENT - code.length);
+    m.run();
+    assert.is(m.haltedIn, vector);
+  }
+});
+
 test("outside 64-bit mode C4 is LES unless a ModRM of mod 11 would follow, and VEX has 8 registers", async () => {
   const m = await BareMachine.create();
   const registers = { rcx: 0x0fn, rdx: 0xffn };

@@ -23,6 +23,7 @@ const EXAMPLES: Record<Command, string[]> = {
     "ring3 run --mount .:/data cat /data/notes.txt   a folder of yours inside the guest",
     "ring3 run --root / /bin/ls -l /etc              a dynamic program in your own system, read-only",
     "ring3 run --seed 1 --timeout 5 ./a.out          the same addresses each time, 5 seconds at most",
+    "ring3 run --cpu k8 --vendor intel ./a.out       another processor; --cpu help lists them",
   ],
   trace: [
     "ring3 trace hello                               the first system call of hello",

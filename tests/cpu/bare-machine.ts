@@ -133,7 +133,7 @@ export class BareMachine {
     this.segment(SEG_TR, TSS_SELECTOR, 0x8b, TSS, 0x67);
     this.setReg(APIC_BASE, 0xfee00900);
     this.setWord(TSC_VIRTUAL, 1);
-    this.setWord(VENDOR, 0);
+    this.setWord(VENDOR, this.machine.cpu.vendor === "amd" ? 1 : 0);
     this.setReg(RFLAGS, 2);
     this.setWord(HALTED, 0);
   }

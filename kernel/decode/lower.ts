@@ -3,7 +3,8 @@
 // Entered from decoder.ts.
 
 import { CPU_BLOCK } from "../abi/layout";
-import { MODE_64, RAX, RSP, SEG_BASE, SEG_DS, SLOT_T0, SLOT_T1 } from "../abi/state";
+import { MODE_32, MODE_64, RAX, RSP, SEG_BASE, SEG_DS, SLOT_T0, SLOT_T1 } from "../abi/state";
+import { codeIsFlat } from "../cpu/segment-access";
 import { cpl, mode } from "../cpu/state";
 import {
   addressAfterPop, addressInto, addrsize, emit, endsBlock, finishAddress, generalSlot, hasMemory, immediate, ip, isMemoryKind, modrm, opcode,
@@ -95,7 +96,7 @@ export function lower(row: usize, flags1: u32): void {
     return;
   }
   if (flags1 & R1_RAW) {
-    if (mode64 && lowerHotControl(row, use)) return;
+    if ((mode64 || hotOutside64(use)) && lowerHotControl(row, use)) return;
     const u = emit(CODE_COLD, instance);
     if (hasMemory) {
       addressInto(u);
@@ -216,7 +217,13 @@ function lowerValue(row: usize, flags1: u32, instance: u32): void {
   if (storeAfter) memoryStep(storeAfter, t0);
 }
 
-/** Stack operations and branches of 64-bit mode that have cases of their own; false: emit the raw operation. */
+/** The cases of exec() for these are right outside 64-bit mode as well: in flat code a branch of 32 bits needs no check. */
+function hotOutside64(use: u32): bool {
+  if (use == USE_SETCC) return true;
+  return mode() == MODE_32 && opsize == 2 && codeIsFlat() && (use == USE_JCC || use == USE_JMP_REL || use == USE_CWD);
+}
+
+/** Stack operations and branches that have cases of their own, those of 64-bit mode but for hotOutside64(); false: emit the raw operation. */
 function lowerHotControl(row: usize, use: u32): bool {
   const kind0 = operandKind(row, 0);
   switch (use) {
@@ -244,7 +251,7 @@ function lowerHotControl(row: usize, use: u32): bool {
       return true;
     }
     case USE_JCC: {
-      if (opsize != 3) return false;
+      if (opsize == 1) return false;
       const u = emit(CODE_JCC0 + (opcode & 15), 0);
       store<u8>(u, <u8>(opcode & 15), UOP_SUB);
       store<i32>(u, <i32>immediate, UOP_DISP);
@@ -252,7 +259,7 @@ function lowerHotControl(row: usize, use: u32): bool {
       return true;
     }
     case USE_JMP_REL: {
-      if (opsize != 3) return false;
+      if (opsize == 1) return false;
       const u = emit(CODE_JMP_PAGE, 0);
       store<i32>(u, <i32>immediate, UOP_DISP);
       store<i64>(u, 0, UOP_IMM);

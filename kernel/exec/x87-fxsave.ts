@@ -13,6 +13,7 @@ import { faulted, raiseGP } from "../cpu/fault";
 import { isAmd, isCanonical, mode } from "../cpu/state";
 import { ea, opsize } from "../decode/uop";
 import { probeRead, probeWrite, readMem, writeMem } from "../mmu/access";
+import { alignedOrFault } from "../system/alignment";
 import { mxcsrChanged } from "./sse-fast-path";
 import { MXCSR_MASK } from "./sse-state";
 import { setFcw } from "./x87-control";
@@ -23,9 +24,13 @@ function xmmCount(): u32 {
   return mode() == MODE_64 ? 16 : 8;
 }
 
-/** #GP(0) unless at a multiple of 16; an address that is not canonical is left to the probe, for which it may be #SS(0). */
+/**
+ * #GP(0) unless at a multiple of 16; an address that is not canonical is left to the probe, for which it may be #SS(0). Where alignment
+ * is checked, AMD's chips raise #AC first if it is not a multiple of 4 either.
+ */
 function areaAligned(at: u64): bool {
   if ((at & 15) == 0 || !isCanonical(at)) return true;
+  if (isAmd() && !alignedOrFault(at, 4)) return false;
   raiseGP(0);
   return false;
 }

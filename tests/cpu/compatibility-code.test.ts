@@ -102,6 +102,32 @@ inBothPaces("a base that is not page-aligned, with loops over page boundaries", 
   assert.is(m.reg(RAX), 6n);
 });
 
+inBothPaces("branches of flat code that have run are checked anew where CS has a limit or a base", (m, pace) => {
+  // 1: inc %eax; cmp %ecx, %eax; jne 1b; setz %bl; jmp to the next page
+  const code = [0x40, 0x39, 0xc8, 0x75, 0xfb, 0x0f, 0x94, 0xc3, 0xe9, 0xfb, 0x0f, 0, 0];
+  const there = 0x1000 + code.length - 5;
+  const at = (base: number, limit: number) => {
+    load(m, [], 32);
+    m.write(USER_CODE, code);
+    m.write(USER_CODE + there, UD2);
+    m.segment(SEG_CS, CODE32_3, CODE32, base, limit);
+    m.setReg(RIP, USER_CODE - base);
+    m.setReg(RAX, 0);
+    m.setReg(RBX, 0);
+    m.setReg(RCX, 20);
+    go(m, pace);
+    assert.equal([m.reg(RAX), m.reg(RBX)], [20n, 1n]);
+    return [m.haltedIn, Number(m.frame(m.haltedIn === 13).rip)];
+  };
+  for (let i = 0; i < 2; i++) {
+    assert.equal(at(0, 0xffffffff), [6, USER_CODE + there]);
+    assert.equal(at(0, USER_CODE + 0xfff), [13, USER_CODE + 8]);
+    assert.equal(at(USER_CODE, there - 1), [13, 8]);
+    assert.equal(at(USER_CODE, there + 1), [6, there]);
+    assert.equal(at(USER_CODE - 0x10, 0xffffffff), [6, there + 0x10]);
+  }
+});
+
 inBothPaces("a branch with a 16-bit operand size cuts EIP to 16 bits", (m, pace) => {
   for (const [code, eip] of [[[0x66, 0xe9, 0, 0], 0x10ff0], [[0x66, 0xeb, 0x10], 0x1fff0], [[0x66, 0x75, 0x10], 0x1fff0], [[0x66, 0xff, 0xe3], 0x12340]] as [number[], number][]) {
     const target = code[1] === 0xff ? 0x230 : (eip + code.length + code[2]) & 0xffff;

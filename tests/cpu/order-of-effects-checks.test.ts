@@ -2,7 +2,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { CR0, FCW, FSW, FTW, RAX, RBP, RBX, RCX, RDI, RDX, RFLAGS, RIP, RSI, RSP, SEG_DS, SEG_ES, SHADOW } from "../../kernel/abi/state";
+import { CR0, FCW, FSW, FTW, RAX, RBP, RBX, RCX, RDI, RDX, RFLAGS, RIP, RSI, RSP, SEG_DS, SEG_ES, SHADOW, VENDOR } from "../../kernel/abi/state";
 import { ABSENT, type BareMachine, DATA_3, KERNEL_CODE, USER_CODE, USER_DATA, USER_STACK } from "./bare-machine";
 import { go, inBothPaces, load, type Outcome, type Pace } from "./both-paces";
 
@@ -98,6 +98,21 @@ inBothPaces("an SSE operand that must be aligned is #GP(0) and not #AC, missing 
       const end = run(m, pace, code, 64, [[RBX, at]], flags);
       assert.equal([end.vector, end.error, end.rip], [13, 0, 0], show(code));
     }
+});
+
+inBothPaces("AMD checks the alignment of unaligned vectors too, and that of FXSAVE as of a doubleword before #GP", (m, pace) => {
+  for (const [code, offset, vector] of [
+    [[0x0f, 0x10, 0x03], 8, 17], [[0x0f, 0x11, 0x03], 4, 17], [[0xf3, 0x0f, 0x6f, 0x03], 1, 17], [[0x0f, 0xae, 0x03], 1, 17], [[0x0f, 0xae, 0x03], 2, 17], [[0x0f, 0xae, 0x03], 4, 13], [[0x0f, 0xae, 0x03], 8, 13],
+    [[0x0f, 0x28, 0x03], 1, 13],
+  ] as [number[], number, number][]) {
+    load(m, code);
+    m.setWord(VENDOR, 1);
+    m.setReg(RBX, USER_DATA + offset);
+    m.setReg(CR0, m.reg(CR0) | CR0_AM);
+    m.setReg(RFLAGS, 2 | AC);
+    const end = go(m, pace);
+    assert.equal([end.vector, end.error, end.rip], [vector, 0, 0], `${show(code)} + ${offset}`);
+  }
 });
 
 inBothPaces("#AC comes before #PF, and an address that is not canonical before both", (m, pace) => {

@@ -1,6 +1,6 @@
 // The mechanism that all fuzz targets share: seeds, shrinking, stored cases, and the watch over guest RAM.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -133,6 +133,11 @@ test("the front lists each target in its help", async () => {
     assert.match(name, /^[a-z]+$/);
     assert.ok(out.includes(about) && out.includes(property), name);
   }
+});
+
+test("docs/fuzzing.md has a row for each target", () => {
+  const documented = [...readFileSync(join(projectRoot, "docs/fuzzing.md"), "utf8").matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1]);
+  assert.equal(documented.sort(), targets.map((target) => target.name).sort());
 });
 
 test("the front refuses a mistake in one line and with status 2", async () => {

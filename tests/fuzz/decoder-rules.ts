@@ -4,10 +4,15 @@
 // The first rule that applies explains a difference. `whose` says who departs from the manual: Capstone, or our table on purpose
 // (what an operation refuses only when it is executed, and instructions that no CPUID model offers).
 
+import { cpuModel } from "../../host/machine/cpu-models";
 import { rows } from "../../kernel/decode/rows";
 import { encodingsOf } from "../../kernel/gen/encodings";
+import { capstoneName } from "./capstone-names";
 import type { Comparison } from "./decoder";
 import type { Parts } from "./instruction-bytes";
+
+/** The model that our decoder has in the comparison: the one that offers the most. */
+export const DECODER_CPU = "v2";
 
 export interface Rule {
   name: string;
@@ -27,8 +32,12 @@ const reg = (p: Parts) => (p.modrm >> 3) & 7;
 const isMap0 = (p: Parts, ...opcodes: number[]) => p.map === 0 && opcodes.includes(p.opcode);
 const is0F = (p: Parts, ...opcodes: number[]) => p.map === 1 && opcodes.includes(p.opcode);
 
+/** Bytes of an instruction at the most: what has more is #GP (SDM Vol. 2A 2.3.11). */
+const LONGEST = 15;
+const isVex = (p: Parts) => p.map === "vex" || (typeof p.map === "number" && p.map > 3);
+
 /** The prefix column of SDM Vol. 2D appendix A that an instruction of maps 0F, 0F 38, 0F 3A is looked up in. */
-const column = (p: Parts) => (p.repeat === 0xf3 ? "F3" : p.repeat === 0xf2 ? "F2" : p.has66 ? "66" : "NP");
+const column = (p: Parts) => (isVex(p) ? ["NP", "66", "F3", "F2"][p.pp] : p.repeat === 0xf3 ? "F3" : p.repeat === 0xf2 ? "F2" : p.has66 ? "66" : "NP");
 
 const encodings = rows.flatMap(encodingsOf);
 const byOpcode = new Map<string, typeof encodings>();
@@ -42,6 +51,17 @@ function wrongColumn(p: Parts): boolean {
   const fits = (byOpcode.get(`${p.map} ${p.opcode}`) ?? []).filter((e) => (e.mod === undefined || (e.mod === "reg") === (mod(p) === 3))
     && (e.reg === undefined || e.reg === reg(p)) && (e.rm === undefined || e.rm === (p.modrm & 7)));
   return fits.length > 0 && fits.every((e) => e.prefix !== "any" && e.prefix !== column(p));
+}
+
+const { features } = cpuModel(DECODER_CPU);
+const offeredNames = rows.filter((row) => row.cpuid === undefined || (features as ReadonlySet<string>).has(row.cpuid)).map(capstoneName);
+const offered = new Map<string, boolean>();
+/** Capstone's name is that of a row that the model offers. */
+function isOffered(c: Comparison): boolean {
+  const { name } = c.theirs;
+  let known = offered.get(name);
+  if (known === undefined) offered.set(name, (known = offeredNames.some((pattern) => pattern.test(name))));
+  return known;
 }
 
 /** SDM Vol. 2A, LOCK: the instructions that it may precede, by opcode, with memory as the destination. */
@@ -76,22 +96,68 @@ const notOffered: Record<string, RegExp> = {
   "AES, PCLMULQDQ, SHA, GFNI": /^(aes|pclmul|sha1|sha256|gf2p8)/,
   ADX: /^(adcx|adox)$/,
   "PTWRITE, PCONFIG, SERIALIZE, MOVDIRI, ENQCMD": /^(ptwrite|pconfig|serialize|movdiri|movdir64b|enqcmds?)$/,
-  "SMAP of later chips, RDPRU, LWP": /^(rdpru|llwpcb|slwpcb|lwpins|lwpval)$/,
+  "RDPRU, LWP": /^(rdpru|llwpcb|slwpcb|lwpins|lwpval)$/,
+  "VIA PadLock": /^(xstore|xcrypt|xsha|montmul)/,
 };
 
 export const decoderRules: readonly Rule[] = [
   {
+    name: "UD0 and UD1 have ModRM",
+    whose: "Capstone",
+    manual: "0F FF /r, 0F B9 /r (SDM Vol. 2B, UD): Capstone gives them no ModRM byte",
+    applies: (c) => is0F(c.parts, 0xff, 0xb9) && (c.ours.name !== "" || c.ours.length === LONGEST),
+    unsettled: true,
+  },
+  {
+    name: "near branches with 66 in 64-bit mode",
+    whose: "Capstone",
+    manual: "the operand size is forced to 64 bits, 66 is ignored (SDM Vol. 2D A.2.5 f64; Intel): Capstone takes 16 bits in some",
+    applies: (c) => c.parts.mode === 64 && c.parts.has66 && (c.ours.name !== "" || c.ours.length === LONGEST) && (c.parts.map === 1 && c.parts.opcode >= 0x80 && c.parts.opcode <= 0x8f || isMap0(c.parts, 0xc2)),
+    unsettled: true,
+  },
+  {
+    name: "instructions that are #UD when they are executed: UD2, SYSENTER, SYSEXIT, VMCALL and the like",
+    whose: "Capstone",
+    manual: "an instruction, whatever it raises; F2, F3, 66 and 67 mean nothing to it (SDM Vol. 2A 2.1.1). The chip's #UD says nothing of the decoding",
+    applies: (c) => onlyOurs(c) && ["ud2", "sysenter", "sysexit", "vmcall", "rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase", "xgetbv", "xsetbv", "clac", "stac", "rdpid",
+      "xsave", "xrstor"].includes(c.ours.name) && c.parts.map !== 0 && (c.parts.hasF2 || c.parts.hasF3) && (c.parts.has66 || c.parts.has67),
+    unsettled: true,
+  },
+  {
+    name: "instructions that Capstone 5.0 does not know",
+    whose: "Capstone",
+    manual: "SERIALIZE is NP 0F 01 E8 (SDM Vol. 2B)",
+    applies: (c) => onlyOurs(c) && c.ours.name === "serialize",
+    unsettled: true,
+  },
+  {
     name: "VEX, EVEX and XOP instructions that are not offered",
     whose: "ours",
     manual: "#UD if CPUID does not offer the feature (SDM Vol. 2A 2.4, exceptions of each class)",
-    applies: (c) => onlyCapstone(c) && typeof c.parts.map === "string",
+    applies: (c) => onlyCapstone(c) && (isVex(c.parts) || c.parts.map === "evex" || c.parts.map === "xop") && !isOffered(c),
     unsettled: true,
   },
   {
     name: "instructions of features that are not offered",
     whose: "ours",
     manual: "#UD if the CPUID feature flag is 0 (each instruction's page)",
-    applies: (c) => onlyCapstone(c) && Object.values(notOffered).some((names) => names.test(c.theirs.name)),
+    applies: (c) => onlyCapstone(c) && ((!isOffered(c) && Object.values(notOffered).some((these) => these.test(c.theirs.name)))
+      // MOVNTSS and MOVNTSD of SSE4A, which Capstone does not see behind 66.
+      || (is0F(c.parts, 0x2b) && c.parts.repeat !== 0 && c.parts.has66)),
+    unsettled: true,
+  },
+  {
+    name: "LOCK VERW with memory",
+    whose: "Capstone",
+    manual: "#UD (SDM Vol. 2B VERR/VERW, APM Vol. 3 VERW: LOCK is not allowed); an AMD Zen 5 executes it",
+    applies: (c) => onlyCapstone(c) && c.parts.lock && is0F(c.parts, 0x00) && reg(c.parts) === 5 && mod(c.parts) < 3,
+    unsettled: true,
+  },
+  {
+    name: "LOCK MOV CR0",
+    whose: "Capstone",
+    manual: "#UD, but where AMD's AltMovCr8 is offered, which makes it CR8 (APM Vol. 3, MOV CRn): we do not offer it",
+    applies: (c) => onlyCapstone(c) && c.parts.lock && is0F(c.parts, 0x20, 0x22),
     unsettled: true,
   },
   {
@@ -99,6 +165,12 @@ export const decoderRules: readonly Rule[] = [
     whose: "Capstone",
     manual: "#UD if the LOCK prefix is used with an instruction not listed or when the destination operand is not memory (SDM Vol. 2A, LOCK)",
     applies: (c) => onlyCapstone(c) && c.parts.lock && !lockable(c.parts),
+  },
+  {
+    name: "66, F2, F3, LOCK or REX before VEX",
+    whose: "Capstone",
+    manual: "#UD (SDM Vol. 2A 2.3.2 to 2.3.4)",
+    applies: (c) => onlyCapstone(c) && isVex(c.parts) && (c.parts.has66 || c.parts.repeat !== 0 || c.parts.lock || c.parts.rex !== 0),
   },
   {
     name: "SWAPGS outside 64-bit mode",
@@ -111,6 +183,13 @@ export const decoderRules: readonly Rule[] = [
     whose: "Capstone",
     manual: "a blank cell is reserved: the opcode has an instruction in other columns of NP, 66, F3, F2, not in this one (SDM Vol. 2D tables A-3 to A-6)",
     applies: (c) => onlyCapstone(c) && wrongColumn(c.parts),
+  },
+  {
+    name: "PREFETCHW with a register",
+    whose: "Capstone",
+    manual: "0F 0D is NOP Ev beside PREFETCHW (SDM Vol. 2D table A-3, Intel); AMD's chips refuse registers (APM Vol. 3, PREFETCHlevel)",
+    applies: (c) => onlyOurs(c) && is0F(c.parts, 0x0d) && mod(c.parts) === 3,
+    unsettled: true,
   },
   {
     name: "hint space: NOP of 0F 18 to 0F 1F, and PREFETCHW's reserved forms",
@@ -159,10 +238,10 @@ export const decoderRules: readonly Rule[] = [
     applies: (c) => onlyOurs(c) && c.parts.map === 1 && c.parts.opcode >= 0xc8 && c.parts.opcode <= 0xcf && c.parts.has66,
   },
   {
-    name: "PAUSE with more prefixes",
+    name: "F3 90 with 66 or REX",
     whose: "Capstone",
-    manual: "PAUSE is F3 90; an operand-size prefix means nothing to it (SDM Vol. 2B, PAUSE)",
-    applies: (c) => isMap0(c.parts, 0x90) && c.parts.repeat === 0xf3 && !(c.parts.rex & 1),
+    manual: "F3 90 is PAUSE, with REX.B XCHG; 66 and REX.W mean nothing to the first (SDM Vol. 2B, PAUSE, XCHG), which Capstone with REX.W calls XCHG RAX, RAX",
+    applies: (c) => isMap0(c.parts, 0x90) && c.parts.repeat === 0xf3 && (onlyOurs(c) || (c.ours.name === "pause" && !(c.parts.rex & 1))),
   },
   {
     name: "older meanings: TZCNT and LZCNT are BSF and BSR, WBNOINVD is WBINVD",
@@ -178,22 +257,26 @@ export const decoderRules: readonly Rule[] = [
     applies: (c) => both(c) && c.parts.map !== 0 && c.parts.has66 && c.parts.repeat !== 0,
   },
   {
-    name: "UD0 and UD1 have ModRM",
+    name: "F2 and F3 together",
     whose: "Capstone",
-    manual: "0F FF /r, 0F B9 /r (SDM Vol. 2B, UD): Capstone gives them no ModRM byte",
-    applies: (c) => both(c) && is0F(c.parts, 0xff, 0xb9) && c.ours.name === c.theirs.name,
-    unsettled: true,
+    manual: "of two prefixes of one group the chips take the last (the SDM, Vol. 2A 2.1.1, leaves it open); Capstone in places the first",
+    applies: (c) => !onlyCapstone(c) && c.parts.map !== 0 && c.parts.hasF2 && c.parts.hasF3,
   },
   {
-    name: "near branches with 66 in 64-bit mode",
+    name: "67 taken for 66 before 0F AE /7",
     whose: "Capstone",
-    manual: "the operand size is forced to 64 bits, 66 is ignored (SDM Vol. 2D A.2.5 f64; Intel): Capstone takes 16 bits in some",
-    applies: (c) => both(c) && c.parts.mode === 64 && c.parts.has66 && (c.parts.map === 1 && c.parts.opcode >= 0x80 && c.parts.opcode <= 0x8f || isMap0(c.parts, 0xc2)),
-    unsettled: true,
+    manual: "CLFLUSHOPT is 66 0F AE /7 (SDM Vol. 2A); Capstone gives its name to CLFLUSH with an address-size prefix",
+    applies: (c) => both(c) && is0F(c.parts, 0xae) && c.parts.has67 && !c.parts.has66,
+  },
+  {
+    name: "F2 before BSF and BSR",
+    whose: "Capstone",
+    manual: "F2 means nothing to 0F BC and 0F BD (SDM Vol. 2A, BSF: no mandatory prefix); the chips execute BSF and BSR",
+    applies: (c) => onlyOurs(c) && is0F(c.parts, 0xbc, 0xbd) && c.parts.repeat === 0xf2,
   },
 ];
 
-/** Name of the rule that explains a difference, "" if none does. */
-export function explanation(c: Comparison): string {
-  return decoderRules.find((rule) => rule.applies(c))?.name ?? "";
+/** The rule that explains a difference. */
+export function explanation(c: Comparison): Rule | undefined {
+  return decoderRules.find((rule) => rule.applies(c));
 }

@@ -26,6 +26,8 @@ export { CrossingMeter, type CrossingCause, type CrossingTotal } from "./ring0/c
 export { type DearInstruction, InstructionSteps, type StepCounts } from "./ring0/instruction-steps";
 export { compileModule, counters, type Counters } from "./machine/counters";
 
+export { hexLinear } from "./ring0/layout";
+export { idtRows, inspect, type Inspection } from "./ring0/inspect";
 export { addressLayouts, type AddressLayout } from "./linux/address-layout";
 export { vdsoImage } from "./linux/vdso";
 

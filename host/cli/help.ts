@@ -8,6 +8,7 @@ import { optionsHelp, UsageError, type Command } from "./options";
 const SUMMARY: Record<Command, string> = {
   run: "run a Linux x86-64 program; its output, input and exit status are the command's",
   trace: "show one system call instruction by instruction, from SYSCALL to SYSRET",
+  inspect: "print GDT, IDT, TSS, MSRs, page tables and stacks at a point of a program's life",
   maps: "run a program several times, and print its /proc/self/maps of each run side by side",
   aslr: "measure how random the address space is, over thousands of programs loaded",
   vdso: "list what is in linux-vdso.so.1, or write it to a file",
@@ -28,6 +29,11 @@ const EXAMPLES: Record<Command, string[]> = {
     "ring3 trace hello                               the first system call of hello",
     "ring3 trace --syscall write hello-asm           its first write",
     "ring3 trace --syscall 39 --pti=off ./a.out      getpid by number, without page-table isolation",
+  ],
+  inspect: [
+    "ring3 inspect hello                             as its first system call enters ring 0",
+    "ring3 inspect --at boot hello                   before its first instruction",
+    "ring3 inspect --at exception --json hello       as its first exception is handled, for programs",
   ],
   maps: [
     "ring3 maps hello                                the vDSO, the stack and the heap stand elsewhere each time",

@@ -16,6 +16,7 @@ async function command(words: readonly string[]): Promise<number> {
   switch (name) {
     case "run":
     case "trace":
+    case "inspect":
     case "maps":
     case "aslr":
     case "vdso":
@@ -25,6 +26,7 @@ async function command(words: readonly string[]): Promise<number> {
       if (name === "run") return runCommand(line.options, line.rest);
       if (name === "trace") return (await import("./trace")).traceCommand(line.options, line.rest);
       if (name === "bench") return (await import("./bench")).benchCommand(line.options, line.rest);
+      if (name === "inspect") return (await import("./inspect")).inspectCommand(line.options, line.rest);
       if (name === "maps") return (await import("./maps")).mapsCommand(line.options, line.rest);
       if (line.rest.length > 0) throw new UsageError(`ring3 ${name} takes no program: what is "${line.rest[0]}"?`);
       if (name === "aslr") return (await import("./aslr")).aslrCommand(line.options);
@@ -40,7 +42,7 @@ async function command(words: readonly string[]): Promise<number> {
     case undefined:
       throw new UsageError("no command given: try `ring3 run hello`, `ring3 trace hello` or `ring3 help`");
     default:
-      throw new UsageError(`unknown command "${name}": ring3 knows run, trace, maps, aslr, vdso, bench, help and version`);
+      throw new UsageError(`unknown command "${name}": ring3 knows run, trace, inspect, maps, aslr, vdso, bench, help and version`);
   }
 }
 

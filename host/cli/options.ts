@@ -4,7 +4,7 @@
 /** A mistake in the command line: one line on stderr, exit status 2. */
 export class UsageError extends Error {}
 
-export type Command = "run" | "trace" | "maps" | "aslr" | "vdso" | "bench";
+export type Command = "run" | "trace" | "inspect" | "maps" | "aslr" | "vdso" | "bench";
 
 /**
  * What an option takes:
@@ -18,6 +18,7 @@ export type Command = "run" | "trace" | "maps" | "aslr" | "vdso" | "bench";
  *   count     a whole number from 1 up to a million
  *   clock     `host` or `virtual`
  *   vendor    `intel` or `amd`; undefined when absent
+ *   point     `boot`, `entry`, `handler`, `exit` or `exception`
  *   vsyscall  `xonly`, `emulate` or `none`
  *   date      2024-02-29, 2024-02-29T12:30 or with seconds and zone (UTC without one), or @ and seconds since 1970; the value is in
  *             milliseconds since 1970, undefined when absent
@@ -34,6 +35,7 @@ interface ValueOfKind {
   clock: "host" | "virtual";
   vendor: "intel" | "amd" | undefined;
   vsyscall: "xonly" | "emulate" | "none";
+  point: "boot" | "entry" | "handler" | "exit" | "exception";
   date: number | undefined;
 }
 type Kind = keyof ValueOfKind;
@@ -51,8 +53,8 @@ interface OptionRow {
 const RUN: readonly Command[] = ["run"];
 const TRACE: readonly Command[] = ["trace"];
 /** All that load a program of the user's. */
-const GUEST: readonly Command[] = ["run", "trace", "maps", "bench"];
-const SEEDED: readonly Command[] = ["run", "trace", "maps", "aslr", "bench"];
+const GUEST: readonly Command[] = ["run", "trace", "inspect", "maps", "bench"];
+const SEEDED: readonly Command[] = ["run", "trace", "inspect", "maps", "aslr", "bench"];
 const BENCH: readonly Command[] = ["bench"];
 
 export const OPTIONS = [
@@ -66,7 +68,8 @@ export const OPTIONS = [
   { name: "md", kind: "flag", commands: BENCH, help: "print Markdown" },
   { name: "strace", kind: "flag", commands: RUN, help: "print each system call on stderr, with arguments and result" },
   { name: "syscall", kind: "text", metavar: "N|NAME", commands: TRACE, help: "trace this call's first crossing (default: the first call of all)" },
-  { name: "json", kind: "flag", commands: ["trace", "bench"], help: "JSON, for programs to read; of trace one object a step" },
+  { name: "json", kind: "flag", commands: ["trace", "inspect", "bench"], help: "JSON, for programs to read; of trace one object a step" },
+  { name: "at", kind: "point", metavar: "POINT", default: "entry", commands: ["inspect"], help: "when: boot, or entry, handler, exit of the first call, or exception" },
   { name: "env", kind: "list", metavar: "K=V", commands: GUEST, help: "set an environment variable of the guest; K alone passes ours on" },
   { name: "mount", kind: "list", metavar: "HOST:GUEST[:rw]", commands: GUEST, help: "show a host folder to the guest, read-only unless :rw" },
   { name: "root", kind: "text", metavar: "DIR", commands: GUEST, help: "a host folder as the guest's read-only root, / included" },
@@ -146,6 +149,10 @@ const PARSERS: { [K in Kind]: (text: string, name: string) => unknown } = {
   },
   vendor: (text, name) => {
     if (text !== "intel" && text !== "amd") throw new UsageError(`--${name} is intel or amd, not "${text}"`);
+    return text;
+  },
+  point: (text, name) => {
+    if (!/^(boot|entry|handler|exit|exception)$/.test(text)) throw new UsageError(`--${name} is boot, entry, handler, exit or exception, not "${text}"`);
     return text;
   },
   vsyscall: (text, name) => {

@@ -47,11 +47,6 @@ function areaBytes(components: u64): u32 {
   return <u32>(components & XCR0_AVX ? AREA_END : HEADER_END);
 }
 
-/** SSE counts as in use for XSTATE_BV also when only MXCSR is not initial (SDM Vol. 1 13.6). */
-function inUse(): u64 {
-  return componentsInUse() | (load<u32>(CPU_BLOCK, MXCSR) != MXCSR_INITIAL ? XCR0_SSE : 0);
-}
-
 function storeComponents(u: usize, at: u64, components: u64): void {
   if (components & XCR0_X87) storeX87(at, opsize(u) == 8);
   if (components & XCR0_SSE) storeXmm(at);
@@ -69,7 +64,7 @@ function saveStandard(u: usize, optimised: bool): void {
   const at = ea(u);
   if (!mayStart(at)) return;
   const asked = requested();
-  const used = inUse();
+  const used = componentsInUse();
   if (!probeWrite(at, areaBytes(asked))) return;
   const before = readMem<u64>(at + AT_XSTATE_BV);
   storeComponents(u, at, optimised ? asked & used : asked);
@@ -85,11 +80,12 @@ export function XSAVEOPT(u: usize): void {
   saveStandard(u, true);
 }
 
+/** Unlike for the others, SSE is in use also when only MXCSR is not initial, for here MXCSR is part of SSE (SDM Vol. 1 13.10). */
 export function XSAVEC(u: usize): void {
   const at = ea(u);
   if (!mayStart(at)) return;
   const asked = requested();
-  const saved = asked & inUse();
+  const saved = asked & (componentsInUse() | (load<u32>(CPU_BLOCK, MXCSR) != MXCSR_INITIAL ? XCR0_SSE : 0));
   if (!probeWrite(at, areaBytes(asked))) return;
   storeComponents(u, at, saved);
   if (saved & XCR0_SSE) storeMxcsr(at);

@@ -59,6 +59,15 @@ export function hasProgram(name: string): boolean {
   return (process.env.PATH ?? "").split(":").some((directory) => existsSync(join(directory, name)));
 }
 
+/** A 32-bit program of this computer: by its kernel, else under qemu-i386, which is then the referee; null where there is neither. */
+export function execute32(file: string, words: readonly string[], options: Parameters<typeof execute>[2] = {}): (Ended & { referee: string }) | null {
+  if (process.platform !== "linux" || process.arch !== "x64") return null;
+  // Where the kernel does not, a shell is given the file: so let one be tried whose output is known.
+  const probe = execute(join(root, "guest-programs/hello32-int80"), []);
+  if (probe.text === "Hello, world!\n") return { ...execute(file, words, options), referee: "this processor" };
+  return hasProgram("qemu-i386") ? { ...execute("qemu-i386", [file, ...words], options), referee: "qemu-i386" } : null;
+}
+
 /** Prints the line that tests/run.mjs counts. */
 export function skip(what: string, why: string): void {
   console.log(`SKIP: ${what} (${why})`);

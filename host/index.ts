@@ -2,6 +2,7 @@
 // needs Node.
 
 import { ExecError } from "./linux/exec";
+import { I386_CALLS } from "./linux/call-tables";
 import { type Death, Kernel, type KernelOptions } from "./linux/kernel";
 import { EACCES, ENOENT, ENOTDIR, Errno } from "./linux/errno";
 import type { HostClock } from "./linux/clock";
@@ -26,6 +27,7 @@ export { CrossingMeter, type CrossingCause, type CrossingTotal } from "./ring0/c
 export { type DearInstruction, InstructionSteps, type StepCounts } from "./ring0/instruction-steps";
 export { compileModule, counters, type Counters } from "./machine/counters";
 
+export { type Door, doorNamed, DOORS } from "./ring0/doors";
 export { hexLinear } from "./ring0/layout";
 export { idtRows, inspect, type Inspection } from "./ring0/inspect";
 export { addressLayouts, type AddressLayout } from "./linux/address-layout";
@@ -39,6 +41,12 @@ export function vectorLabel(vector: number): string | undefined {
 /** Name of a system call that this kernel answers, undefined for -ENOSYS. */
 export function syscallName(number: number): string | undefined {
   const row = sysCallTable[number];
+  return row?.handler ? row.name : undefined;
+}
+
+/** Name of a system call of the i386 table that this kernel answers, undefined for -ENOSYS. */
+export function i386SyscallName(number: number): string | undefined {
+  const row = I386_CALLS.rows()[number];
   return row?.handler ? row.name : undefined;
 }
 

@@ -29,6 +29,7 @@ const EXAMPLES: Record<Command, string[]> = {
     "ring3 trace hello                               the first system call of hello",
     "ring3 trace --syscall write hello-asm           its first write",
     "ring3 trace --syscall 39 --pti=off ./a.out      getpid by number, without page-table isolation",
+    "ring3 trace --door int80 ./a.out                its first INT 0x80; --door page_fault its first page fault",
   ],
   inspect: [
     "ring3 inspect hello                             as its first system call enters ring 0",

@@ -68,6 +68,7 @@ export const OPTIONS = [
   { name: "md", kind: "flag", commands: BENCH, help: "print Markdown" },
   { name: "strace", kind: "flag", commands: RUN, help: "print each system call on stderr, with arguments and result" },
   { name: "syscall", kind: "text", metavar: "N|NAME", commands: TRACE, help: "trace this call's first crossing (default: the first call of all)" },
+  { name: "door", kind: "text", metavar: "NAME", default: "syscall", commands: TRACE, help: "the way in: int80, sysenter, syscall32, timer, nmi, page_fault" },
   { name: "json", kind: "flag", commands: ["trace", "inspect", "bench"], help: "JSON, for programs to read; of trace one object a step" },
   { name: "at", kind: "point", metavar: "POINT", default: "entry", commands: ["inspect"], help: "when: boot, or entry, handler, exit of the first call, or exception" },
   { name: "env", kind: "list", metavar: "K=V", commands: GUEST, help: "set an environment variable of the guest; K alone passes ours on" },

@@ -24,7 +24,7 @@ export interface Guest {
  * The guest that the command line describes, with our standard streams.
  * @throws UsageError, ProgramNotRunnable
  */
-export function guestOf(options: Omit<Options, "strace" | "stats" | "syscall" | "json">, rest: readonly string[]): Guest {
+export function guestOf(options: Omit<Options, "strace" | "stats" | "syscall" | "door" | "json">, rest: readonly string[]): Guest {
   const word = rest[0];
   if (word === undefined) throw new UsageError("no program given: `ring3 run <program> [args...]`, for example `ring3 run hello`");
   const root = options.root === undefined ? undefined : folder("root", options.root);

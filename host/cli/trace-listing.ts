@@ -18,6 +18,7 @@ export async function disassembler(symbolOf: (address: number) => string | undef
   const capstone = new Capstone(Const.CS_ARCH_X86, Const.CS_MODE_64);
   capstone.setOption(Const.CS_OPT_SYNTAX, Const.CS_OPT_SYNTAX_ATT);
   return (bytes, address) => {
+    if (bytes.length === 0) return { text: "(its page is not there)", length: 0 };
     const instruction = firstInstruction(capstone, bytes, address);
     if (!instruction) return { text: `.byte ${[...bytes.subarray(0, 4)].map((byte) => `0x${byte.toString(16)}`).join(", ")} ...`, length: 0 };
     const operands = instruction.opStr

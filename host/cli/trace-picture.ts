@@ -2,16 +2,13 @@
 // table and the stack that are live, and what it changed; a head wherever one of these switches; struct pt_regs as a box.
 // Called from trace.ts.
 
-import type { CrossingFrame, CrossingState, CrossingStep } from "../index";
+import { type CrossingFrame, type CrossingState, type CrossingStep, type Door, doorNamed } from "../index";
 import { flagChanges, hexAddress, type Change } from "./trace-changes";
 
 const WIDTH = 100;
 const TEXT_WIDTH = 30;
 const LEFT_WIDTH = 3 + 1 + 6 + 1 + 6 + 1 + 16 + 1;
 const CHANGE_WIDTH = WIDTH - LEFT_WIDTH - TEXT_WIDTH - 1;
-
-/** Length of SYSCALL. */
-const SYSCALL_BYTES = 2;
 
 /** Escape sequences, all empty when not on a terminal. */
 interface Palette {
@@ -35,31 +32,16 @@ const COLOURS: Palette = {
 };
 const PLAIN: Palette = { head: "", label: "", ring3: "", ring0: "", changed: "", faint: "", off: "" };
 
-/** Who put a field of pt_regs there, for a system call (Linux entry_64.S). */
-const FRAME_NOTES: Record<string, string> = {
-  ss: "__USER_DS, a constant: SYSCALL saves no SS",
-  sp: "the user's RSP, by way of TSS.sp2",
-  flags: "R11, where SYSCALL saved RFLAGS",
-  cs: "__USER_CS, a constant",
-  ip: "RCX, where SYSCALL saved RIP",
-  orig_ax: "RAX: the number of the call",
-  di: "argument 1",
-  si: "argument 2",
-  dx: "argument 3",
-  r10: "argument 4 (RCX is taken)",
-  r8: "argument 5",
-  r9: "argument 6",
-  ax: "-ENOSYS until the handler's result replaces it",
-};
-
 export class Picture {
   readonly #palette: Palette;
   readonly #print: (line: string) => void;
   #previous: CrossingState | undefined;
-  /** Address of the instruction behind SYSCALL. */
-  #behind: number | undefined;
+  readonly #door: Door;
+  /** pt_regs->ip at the hypercall. */
+  #ip: bigint | undefined;
 
-  constructor(options: { colour: boolean; print: (line: string) => void }) {
+  constructor(options: { colour: boolean; print: (line: string) => void; door?: Door }) {
+    this.#door = options.door ?? doorNamed("syscall");
     this.#palette = options.colour ? COLOURS : PLAIN;
     this.#print = options.print;
   }
@@ -67,7 +49,8 @@ export class Picture {
   title(commandLine: string): void {
     const { label, faint, off } = this.#palette;
     const command = commandLine.length > 60 ? `${commandLine.slice(0, 57)}...` : commandLine;
-    this.#print(`${label}One system call of \`${command}\`: there and back${off}`);
+    const what = this.#door.name === "syscall" ? "One system call" : `One crossing by ${this.#door.title}`;
+    this.#print(`${label}${what} of \`${command}\`: there and back${off}`);
     this.#print("");
     this.#print(`${faint}CPL CR3    stack  ${"address".padEnd(16)} ${"instruction".padEnd(TEXT_WIDTH)} what changed${off}`);
   }
@@ -86,19 +69,20 @@ export class Picture {
 
   /** struct pt_regs, highest address first as stacks are drawn. */
   frame(frame: CrossingFrame): void {
-    this.head("do_syscall_64 is reached: struct pt_regs on top of the task's kernel stack");
+    this.#ip = frame.fields.find(({ name }) => name === "ip")!.value;
+    this.head(`${this.#door.calls} is reached: struct pt_regs on ${this.#door.name === "timer" ? "the task's kernel stack, RSP on the IRQ stack" : "top of the task's kernel stack"}`);
     const { faint, off } = this.#palette;
     const edge = `${" ".repeat(19)}+----------+------------------+`;
     this.#print(edge);
     for (let i = frame.fields.length - 1; i >= 0; i--) {
       const { name, value } = frame.fields[i]!;
       const address = hexAddress(frame.address + 8 * i);
-      const note = FRAME_NOTES[name];
+      const note = this.#door.notes[name];
       this.#print(
         `  ${faint}${address}${off} | ${name.padEnd(8)} | ${value.toString(16).padStart(16)} |${note ? `  ${faint}${note}${off}` : ""}`,
       );
     }
-    this.#print(`${edge}  <- RSP, and RDI: the argument regs`);
+    this.#print(`${edge}  <- ${this.#door.name === "timer" ? "RDI" : "RSP, and RDI"}: the argument regs`);
   }
 
   /** Lines on what the handler did. */
@@ -143,11 +127,10 @@ export class Picture {
     const previous = this.#previous;
     if (!previous) return;
     if (previous.cpl === 3 && state.cpl === 0) {
-      this.#behind = previous.address + SYSCALL_BYTES;
-      this.head("Ring 0: RIP from IA32_LSTAR, CS and SS from IA32_STAR; RSP and CR3 are still the user's");
+      this.head(`Ring 0: ${this.#door.arrival}`.slice(0, WIDTH - 5));
     }
     if (previous.cpl === 0 && state.cpl === 3) {
-      this.head(`Ring 3 again, ${state.address === this.#behind ? "at the instruction behind SYSCALL" : "but elsewhere: the call has changed pt_regs->ip"}`);
+      this.head(`Ring 3 again, ${BigInt(state.address) === this.#ip ? this.#door.back : "but elsewhere: the call has changed pt_regs->ip"}`);
     }
     if (previous.cr3 === "user" && state.cr3 === "kernel") this.head("The kernel's page table: all of the kernel is mapped");
     if (previous.cr3 === "kernel" && state.cr3 === "user") this.head("The user's page table: of the kernel only the way in and out is mapped");
@@ -190,10 +173,10 @@ function wrapChanges(found: readonly Change[]): string[] {
   return lines;
 }
 
-/** A value too long for the column goes on behind its arrow. */
+/** A value too long for the column goes on behind its arrow or equals sign. */
 function breakLong(text: string): string[] {
   const lines = [""];
-  for (const piece of text.split(/ (?=->)/)) {
+  for (const piece of text.split(/ (?=->|= )/)) {
     const last = lines.at(-1)!;
     if (last === "") lines[lines.length - 1] = piece;
     else if (last.length + 1 + piece.length <= CHANGE_WIDTH) lines[lines.length - 1] = `${last} ${piece}`;

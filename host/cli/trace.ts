@@ -1,7 +1,9 @@
 // `ring3 trace`: runs the program until it makes the wanted system call, and shows that one crossing instruction by instruction.
 // Entered from main.ts; capstone, 1.8 MB, is loaded only here. The stepping is host/ring0/crossing.ts.
 
-import { Crossing, run, syscallName, syscallNumber, type CrossingFrame, type Kernel } from "../index";
+import {
+  Crossing, doorNamed, i386SyscallName, run, syscallName, syscallNumber, type CrossingFrame, type Door, type Kernel,
+} from "../index";
 import { UsageError, type Options } from "./options";
 import { guestOf, runnableError } from "./run";
 import { writeLine } from "./streams";
@@ -16,14 +18,15 @@ class CrossingDone extends Error {}
 
 /** Runs the program up to the wanted call and through it. Answers our exit status: 0 when the crossing was shown. */
 export async function traceCommand(options: Options, rest: readonly string[]): Promise<number> {
-  const wanted = wantedCall(options.syscall);
+  const door = doorOf(options.door);
+  const wanted = wantedCall(options.syscall, door);
   const guest = guestOf(options, rest);
   const name = rest[0]!;
   let kernel: Kernel | undefined;
   const disassemble = await disassembler((address) => kernel?.ring0.text.symbolize(address));
   const print = (line: string) => process.stdout.write(`${line}\n`);
   const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
-  const picture = new Picture({ colour, print });
+  const picture = new Picture({ colour, print, door });
   let crossing: Crossing | undefined;
   const memory = {
     readMemory: (address: number) => crossing!.readMemory(address),
@@ -48,7 +51,7 @@ export async function traceCommand(options: Options, rest: readonly string[]): P
       },
       frame(frame) {
         calls = [];
-        row = tableRow(frame);
+        row = tableRow(frame, door);
         listing.frame(frame);
       },
       handled: (frame) => listing.handled(frame, [row, ...calls]),
@@ -56,7 +59,7 @@ export async function traceCommand(options: Options, rest: readonly string[]): P
         listing.done(state, bytes);
         throw new CrossingDone();
       },
-    });
+    }, door);
   };
   try {
     await run(guest.program, guest.options);
@@ -70,21 +73,35 @@ export async function traceCommand(options: Options, rest: readonly string[]): P
   }
   // The execve that started the program was no instruction of its own.
   made.delete("execve");
-  const call = options.syscall === undefined ? "any system call" : `a call of ${options.syscall}`;
+  const by = door.name === "syscall" ? "" : ` by ${door.title}`;
+  const call = options.syscall !== undefined ? `a call of ${options.syscall}${by}` : by === "" ? "any system call" : `a crossing${by}`;
   writeLine(`ring3: ${name}: ended without ${call}; it made ${[...made].join(", ") || "none"}`);
   return EXIT_NOT_SEEN;
 }
 
-/** `sys_call_table[1]: sys_write`, as do_syscall_64 looked it up. */
-function tableRow(frame: CrossingFrame): string {
+/** @throws UsageError that lists the doors */
+function doorOf(name: string): Door {
+  try {
+    return doorNamed(name);
+  } catch (error) {
+    throw new UsageError(`--door: ${(error as Error).message}`);
+  }
+}
+
+/** `sys_call_table[1]: sys_write`, as do_syscall_64 looked it up; of an exception or interrupt the function. */
+function tableRow(frame: CrossingFrame, door: Door): string {
+  if (door.closedBy === undefined) return `${door.calls}, here in TypeScript`;
   const number = Number(frame.fields.find((field) => field.name === "orig_ax")!.value & 0xffffffffn);
-  const name = syscallName(number);
-  return `sys_call_table[${number}]: ${name === undefined ? "none, -ENOSYS" : `sys_${name}, here in TypeScript`}`;
+  const native = door.name === "syscall";
+  const name = native ? syscallName(number) : i386SyscallName(number);
+  return `${native ? "sys_call_table" : "ia32_sys_call_table"}[${number}]: ${name === undefined ? "none, -ENOSYS" : `sys_${name}, here in TypeScript`}`;
 }
 
 /** Which call: a number, a name, or the first of all. */
-function wantedCall(word: string | undefined): (number: number) => boolean {
+function wantedCall(word: string | undefined, door: Door): (number: number) => boolean {
   if (word === undefined) return () => true;
+  if (door.closedBy === undefined) throw new UsageError(`--syscall: ${door.title} is no system call`);
+  if (door.name !== "syscall") return (made) => String(made) === word || i386SyscallName(made) === word;
   const number = /^\d+$/.test(word) ? Number(word) : syscallNumber(word);
   if (number === undefined) throw new UsageError(`--syscall: Linux has no call "${word}" on x86-64`);
   return (made) => made === number;

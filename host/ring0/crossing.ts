@@ -1,28 +1,29 @@
-// One system call, instruction by instruction: from SYSCALL at CPL 3 to the instruction behind it, back at CPL 3.
+// One crossing, instruction by instruction: from SYSCALL (or another door of doors.ts) at CPL 3 until it is back at CPL 3.
 // Stands between Ring0.dispatch() and Machine.run(): it takes the place of run(), single-steps while the crossing lasts, and
 // tells a listener what each instruction did. The guest notices nothing of it.
 //
-// To reach the wanted call at full speed, SYSCALL is made to fault: EFER.SCE is clear while we search, so each SYSCALL is a #UD,
-// whose hypercall shows us the number in RAX before anything of the call has happened. SCE is then set again, the frame goes
-// back by IRETQ to the same SYSCALL, and now it is executed: instruction by instruction when it is the wanted one.
+// To reach the wanted call at full speed, its door is closed while we search: each SYSCALL, say, is a #UD, whose hypercall shows us
+// the number in RAX before anything of the call has happened. The door is then opened, the frame goes back by IRETQ to the same
+// instruction, and now it is executed: instruction by instruction when it is the wanted one.
 
 import type { Machine } from "../machine/machine";
 import type { Registers } from "../machine/registers";
-import { FLAG_RF, EFER_SCE } from "../../kernel/abi/bits";
+import { FLAG_AC, FLAG_RF } from "../../kernel/abi/bits";
 import { EXIT_BUDGET, EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import {
-  CPL, CR2, CR3, EFER, FS_BASE, GPR, GS_BASE, KERNEL_GS_BASE, NO_VECTOR, PENDING_INTERRUPT, RAX, RDI, RDX, RFLAGS, RIP, RSP, SEG, SEG_CS,
+  CPL, CR2, CR3, FS_BASE, GPR, GS_BASE, KERNEL_GS_BASE, NO_VECTOR, PENDING_INTERRUPT, RAX, RDI, RDX, RFLAGS, RIP, RSI, RSP, SEG, SEG_CS,
   SEG_SS,
 } from "../../kernel/abi/state";
 import { PTI_USER_PGTABLE_BIT } from "./calling.asm";
 import { TSS_sp0, TSS_sp1, TSS_sp2 } from "./descriptors";
-import { HYPERCALL_DO_SYSCALL_64, HYPERCALL_EXCEPTION } from "./hypercall";
+import { atDoor, doorNamed, lengthBehind, type Door } from "./doors";
+import { HYPERCALL_EXCEPTION } from "./hypercall";
+import { VECTORS } from "./idtentry.asm";
 import { CPU_TSS_RW, DIRECT_MAP, describeStack } from "./layout";
 import { PTE_FRAME_MASK } from "./page-tables";
 import { PT_AX, PT_FLAGS, PT_REGS_NAMES, PT_REGS_SIZE, PT_SP, PtRegs } from "./pt-regs";
 import type { Ring0 } from "./ring0";
 
-const UD = 6;
 const INSTRUCTION_MAX = 15;
 
 /** General registers in the order of the CPU block (SDM Vol. 2A table 2-2), then what else a crossing changes. */
@@ -75,10 +76,10 @@ export interface CrossingFrame {
 }
 
 export interface CrossingListener {
-  /** Is this call, by its number in EAX, the one to trace? */
+  /** Is this call, by its number in EAX, the one to trace? Not asked for exceptions and interrupts. */
   wanted(number: number): boolean;
   step(step: CrossingStep): void;
-  /** do_syscall_64 has been reached: the handler runs when this returns. */
+  /** do_syscall_64, or what the door calls instead, has been reached: the handler runs when this returns. */
   frame(frame: CrossingFrame): void;
   /** The handler has run, the way back begins. */
   handled(frame: CrossingFrame): void;
@@ -88,20 +89,20 @@ export interface CrossingListener {
 
 type Phase =
   | "searching"
-  /** on the way back from the #UD to a call that is not the wanted one ... */
+  /** on the way back from the fault of the closed door to a call that is not the wanted one ... */
   | "passing"
   /** ... which is on its way in ... */
   | "passed"
   /** ... and on its way out: SYSRET wants SCE as well */
   | "leaving"
-  /** on the way back from the #UD to the wanted one */
+  /** on the way back from that fault to the wanted one */
   | "approaching"
   | "tracing"
-  /** do_syscall_64 has been answered; the next run() is the way back */
+  /** the hypercall has been answered; the next run() is the way back */
   | "handling"
   | "finished";
 
-/** Traces the first wanted system call of whatever `ring0` runs from now on. */
+/** Traces the first wanted crossing of whatever `ring0` runs from now on. */
 export class Crossing {
   readonly #machine: Pick<Machine, "registers" | "phys" | "run">;
   readonly #registers: Registers;
@@ -109,17 +110,22 @@ export class Crossing {
   #phase: Phase = "searching";
   #userRsp = 0;
   #frameAddress = 0;
+  /** The next step is that through the door. */
+  #atDoor = false;
+  /** The first hypercall of the crossing has been made. */
+  #called = false;
 
   constructor(
     readonly ring0: Ring0,
     readonly listener: CrossingListener,
+    readonly door: Door = doorNamed("syscall"),
   ) {
     const machine = ring0.machine as Machine;
     this.#machine = machine;
     this.#registers = machine.registers;
     this.#run = machine.run.bind(machine);
     machine.run = (budget) => this.#step(budget);
-    this.#allowSyscall(false);
+    this.#open(false);
   }
 
   #step(budget: number): number {
@@ -133,8 +139,9 @@ export class Crossing {
   #phaseStep(budget: number): number | undefined {
     switch (this.#phase) {
       case "searching": {
+        if (this.door.raise !== undefined) return this.#searchUserCode();
         const reason = this.#run(budget);
-        return reason === EXIT_HYPERCALL && this.#foundSyscall() ? undefined : reason;
+        return reason === EXIT_HYPERCALL && this.#found() ? undefined : reason;
       }
       case "passing":
       case "approaching": {
@@ -142,8 +149,7 @@ export class Crossing {
         if (reason !== EXIT_BUDGET) return reason;
         if (this.#registers.getWord(CPL) !== 3) return undefined;
         if (this.#phase === "approaching") {
-          this.#userRsp = this.#registers.getLinear(RSP);
-          this.#phase = "tracing";
+          this.#begin();
           return undefined;
         }
         this.#phase = "passed";
@@ -151,14 +157,14 @@ export class Crossing {
       }
       case "passed": {
         const reason = this.#run(budget);
-        if (reason === EXIT_HYPERCALL && this.#registers.lo(RAX) === HYPERCALL_DO_SYSCALL_64) this.#phase = "leaving";
+        if (reason === EXIT_HYPERCALL && this.#registers.lo(RAX) !== HYPERCALL_EXCEPTION) this.#phase = "leaving";
         return reason;
       }
       case "leaving": {
         const reason = this.#run(1);
         if (reason !== EXIT_BUDGET) return reason;
         if (this.#registers.getWord(CPL) !== 3) return undefined;
-        this.#allowSyscall(false);
+        this.#open(false);
         this.#phase = "searching";
         return undefined;
       }
@@ -184,13 +190,31 @@ export class Crossing {
     return reason;
   }
 
+  /** An interrupt comes before the first instruction of user code whose page is there. */
+  #searchUserCode(): number | undefined {
+    const reason = this.#runOne();
+    if (reason !== EXIT_BUDGET) return reason;
+    if (this.#registers.getWord(CPL) === 3 && this.#code(this.#registers.getLinear(RIP)).length > 0) this.#begin();
+    return undefined;
+  }
+
+  #begin(): void {
+    this.#userRsp = this.#registers.getLinear(RSP);
+    this.#phase = "tracing";
+    this.door.raise?.(this.#registers);
+    this.#atDoor = true;
+    this.#called = false;
+  }
+
   #traceOne(): number | undefined {
     const before = this.#state();
     const bytes = this.#code(before.address);
-    const reason = this.#runOne();
+    const reason = this.#atDoor && this.door.raise !== undefined ? this.#run(0) : this.#runOne();
     const after = this.#state();
-    this.listener.step({ before, after, bytes });
-    if (reason === EXIT_HYPERCALL && this.#registers.lo(RAX) === HYPERCALL_DO_SYSCALL_64) {
+    this.#listen(before, after, bytes);
+    this.#atDoor = false;
+    if (reason === EXIT_HYPERCALL && !this.#called) {
+      this.#called = true;
       this.#frameAddress = this.#registers.getLinear(RDI);
       this.listener.frame(this.#frame());
       this.#phase = "handling";
@@ -203,24 +227,41 @@ export class Crossing {
     return undefined;
   }
 
-  /** Is this hypercall the #UD of a SYSCALL? Then it needs no hook: the frame is sent back as it is. */
-  #foundSyscall(): boolean {
+  /**
+   * A fault does not count as an instruction, so its step goes on through the first one of the stub, CLAC (or a NOP): that is told as
+   * the step of its own that it is.
+   */
+  #listen(before: CrossingState, after: CrossingState, bytes: Uint8Array): void {
+    const stub = this.#atDoor ? VECTORS.find(({ vector }) => vector === this.door.vector)?.label : undefined;
+    const address = stub === undefined ? undefined : this.ring0.labels.get(stub);
+    if (address === undefined || after.address === address) return this.listener.step({ before, after, bytes });
+    const rflags = after.registers.rflags! | (before.registers.rflags! & BigInt(FLAG_AC));
+    const rip = BigInt.asUintN(64, BigInt(address));
+    const between: CrossingState = { ...after, address, symbol: this.ring0.text.symbolize(address), registers: { ...after.registers, rflags, rip } };
+    this.listener.step({ before, after: between, bytes });
+    this.listener.step({ before: between, after, bytes: this.#code(address) });
+  }
+
+  /** Is this hypercall the fault of the closed door? Then it needs no hook: the frame is sent back as it is. */
+  #found(): boolean {
     const registers = this.#registers;
-    if (registers.lo(RAX) !== HYPERCALL_EXCEPTION || registers.lo(RDX) !== UD) return false;
+    if (registers.lo(RAX) !== HYPERCALL_EXCEPTION) return false;
     this.#frameAddress = registers.getLinear(RDI);
     const regs = this.#regs();
-    const code = this.#code(regs.ip);
-    if (!regs.userMode || code[0] !== 0x0f || code[1] !== 0x05) return false;
+    if (!regs.userMode) return false;
+    const found = atDoor(this.door, regs, registers.lo(RDX), registers.lo(RSI), this.#code(regs.ip));
+    if (found === "no") return false;
     // A fault sets RF in the frame it pushes; with RF the call would not leave by SYSRET.
     regs.setHalves(PT_FLAGS, regs.lo(PT_FLAGS) & ~FLAG_RF, regs.hi(PT_FLAGS));
-    this.#allowSyscall(true);
-    this.#phase = this.listener.wanted(regs.lo(PT_AX)) ? "approaching" : "passing";
+    regs.ip -= lengthBehind(this.door);
+    this.#open(true);
+    const wanted = found === "yes" && (this.door.vector !== undefined || this.listener.wanted(regs.lo(PT_AX)));
+    this.#phase = wanted ? "approaching" : "passing";
     return true;
   }
 
-  #allowSyscall(allow: boolean): void {
-    const efer = this.#registers.lo(EFER);
-    this.#registers.setHalves(EFER, allow ? efer | EFER_SCE : efer & ~EFER_SCE, this.#registers.hi(EFER));
+  #open(open: boolean): void {
+    this.door.open?.(this.#machine, open);
   }
 
   #state(): CrossingState {

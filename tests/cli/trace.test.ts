@@ -19,6 +19,29 @@ test("trace shows the crossing of a call by name, the program's own output in it
   assert.not.match(text, /\x1b/);
 });
 
+test("trace --door shows an exception, a timer interrupt and an NMI from door to door", () => {
+  for (const [door, title, words] of [
+    ["page_fault", "exception 14 (page_fault)", ["asm_exc_page_fault:", "error_entry:", "sync_regs:", "exc_page_fault is reached", "exc_page_fault, here in TypeScript", "iretq", "Ring 3 again, at the same instruction"]],
+    ["timer", "a timer interrupt", ["asm_sysvec_apic_timer_interrupt:", "common_interrupt is reached", "iretq", "Ring 3 again, at the instruction that was interrupted"]],
+    ["nmi", "an NMI", ["asm_exc_nmi:", "exc_nmi is reached", "iretq", "Ring 3 again, at the instruction that was interrupted"]],
+  ] as const) {
+    const { text, status } = ring3(["trace", "--door", door, "hello"]);
+    assert.is(status, 0);
+    assert.ok(text.startsWith(`One crossing by ${title} of \`hello\`: there and back\n`), text.slice(0, 100));
+    let at = 0;
+    for (const word of words) {
+      const found = text.indexOf(word, at);
+      assert.ok(found >= 0, `${word} is missing, or not in its place`);
+      at = found + word.length;
+    }
+    for (const line of text.split("\n")) assert.ok(line.length <= 100, line);
+  }
+  const none = ring3(["trace", "--door", "int80", "hello"]);
+  assert.is(none.status, 1);
+  assert.match(none.stderr, /^ring3: hello: ended without a crossing by INT 0x80; it made /m);
+  assert.is(ring3(["trace", "--door", "window", "hello"]).status, 2);
+});
+
 test("trace takes a call by number, and passes over the calls before it", () => {
   const { text, status } = ring3(["trace", "--syscall", "39", "gettid"]);
   assert.is(status, 0);

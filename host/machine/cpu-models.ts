@@ -50,7 +50,7 @@ const BASELINE: readonly FeatureName[] = [
  */
 const X87_POINTERS: readonly FeatureName[] = ["FDP_EXCPTN_ONLY", "FCS_FDS_DEPRECATED"];
 /** What a kernel of today likes to have beyond it; nothing of it is of use to a program but RDTSCP and the FS and GS base instructions. */
-const FOR_KERNELS: readonly FeatureName[] = ["PCID", "INVPCID", "FSGSBASE", "SMEP", "SMAP", "UMIP", "PDPE1GB", "RDTSCP"];
+const FOR_KERNELS: readonly FeatureName[] = ["MCE", "PCID", "INVPCID", "FSGSBASE", "SMEP", "SMAP", "UMIP", "PDPE1GB", "RDTSCP"];
 /** What x86-64-v2 adds. */
 const V2: readonly FeatureName[] = ["CX16", "LAHF", "POPCNT", "SSE3", "SSSE3", "SSE4_1", "SSE4_2"];
 

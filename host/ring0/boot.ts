@@ -18,7 +18,7 @@ import {
 import { GDT_LIMIT, STAR_HIGH, TSS_SELECTOR, __KERNEL_CS, __KERNEL_DS } from "./segments";
 import { TSS_LIMIT } from "./descriptors";
 import {
-  CR0_AM, CR0_ET, CR0_MP, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_FSGSBASE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_OSXSAVE, CR4_PAE, CR4_PCIDE, CR4_PGE,
+  CR0_AM, CR0_ET, CR0_MP, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_FSGSBASE, CR4_MCE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_OSXSAVE, CR4_PAE, CR4_PCIDE, CR4_PGE,
   CR4_SMAP, CR4_SMEP, CR4_UMIP, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE, FLAG_AC, FLAG_AF, FLAG_CF, FLAG_DF, FLAG_FIXED, FLAG_ID,
   FLAG_IF, FLAG_IOPL, FLAG_NT, FLAG_OF, FLAG_PF, FLAG_RF, FLAG_SF, FLAG_TF, FLAG_ZF, PTE_G, PTE_P, PTE_PS, PTE_RW, XCR0_AVX,
   XCR0_SSE, XCR0_X87,
@@ -59,6 +59,7 @@ function bootCr4({ pcid }: Ring0Options, has: (feature: FeatureName) => boolean)
   if (has("FSGSBASE")) cr4 |= CR4_FSGSBASE;
   if (has("SMEP")) cr4 |= CR4_SMEP;
   if (has("SMAP")) cr4 |= CR4_SMAP;
+  if (has("MCE")) cr4 |= CR4_MCE;
   if (has("XSAVE")) cr4 |= CR4_OSXSAVE;
   return cr4;
 }
@@ -134,11 +135,10 @@ export function loadControlState(registers: Registers, root: number, options: Ri
   registers.set(IDTR_BASE, CEA_IDT);
   registers.setWord(IDTR_LIMIT, IDT_LIMIT);
   loadSegment(registers, SEG_CS, __KERNEL_CS, 0xa9b, 0xffffffff);
-  loadSegment(registers, SEG_SS, __KERNEL_DS, 0xc93, 0xffffffff);
-  for (const segment of [SEG_ES, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR]) loadSegment(registers, segment, 0, UNUSABLE, 0);
+  loadKernelStackSegment(registers);
+  for (const segment of [SEG_ES, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR]) loadSegment(registers, segment, 0, SEG_UNUSABLE, 0);
   loadSegment(registers, SEG_TR, TSS_SELECTOR, 0x8b, TSS_LIMIT);
   registers.set(SEG_BASE + 8 * SEG_CS, 0);
-  registers.set(SEG_BASE + 8 * SEG_SS, 0);
   registers.set(SEG_BASE + 8 * SEG_TR, CEA_TSS);
 
   registers.set(RFLAGS, FLAG_FIXED);
@@ -149,7 +149,13 @@ export function loadControlState(registers: Registers, root: number, options: Ri
 }
 
 /** Attributes of a segment register that holds a null selector (kernel/abi/state.ts). */
-const UNUSABLE = 0x8000;
+export const SEG_UNUSABLE = 0x8000;
+
+/** SS as SYSCALL loads it. */
+export function loadKernelStackSegment(registers: Registers): void {
+  loadSegment(registers, SEG_SS, __KERNEL_DS, 0xc93, 0xffffffff);
+  registers.set(SEG_BASE + 8 * SEG_SS, 0);
+}
 
 function loadSegment(registers: Registers, segment: number, selector: number, attributes: number, limit: number): void {
   const at = SEG + 8 * segment;

@@ -6,7 +6,7 @@ import type { Machine } from "../machine/machine";
 import type { PhysMemory } from "../machine/phys-memory";
 import type { Registers } from "../machine/registers";
 import { AddressSpace, NO_ASID } from "./address-space";
-import { buildKernelMemory, loadControlState, putLinear, type Ring0Options } from "./boot";
+import { buildKernelMemory, loadControlState, loadKernelStackSegment, putLinear, SEG_UNUSABLE, type Ring0Options } from "./boot";
 import { entryText, type EntryText } from "./entry-symbols";
 import { fixEspfixDoubleFault } from "./espfix";
 import { TssIoBitmap } from "./io-bitmap";
@@ -23,7 +23,10 @@ import {
 } from "./hypercall";
 import { EXIT_BUDGET, EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import { VECTOR_DB, VECTOR_DF } from "../../kernel/abi/vectors";
-import { CR3, CR4, DR6, FS_BASE, KERNEL_GS_BASE, RAX, RDI, RDX, RETIRED, RIP, RSI, SEG_DS, SEG_ES } from "../../kernel/abi/state";
+import {
+  CR3, CR4, DR6, FS_BASE, KERNEL_GS_BASE, RAX, RDI, RDX, RETIRED, RIP, RSI, SEG_DS, SEG_ES, SEG, SEG_ATTRIBUTES, SEG_FS,
+  SEG_GS, SEG_SS, VENDOR, VENDOR_AMD,
+} from "../../kernel/abi/state";
 import { CR4_TSD, FLAG_FIXED, FLAG_IF, FLAG_RF } from "../../kernel/abi/bits";
 
 /** dispatch() came back because a hook answered SUSPEND. Beside the reasons of kernel/abi/exit-reasons.ts. */
@@ -141,9 +144,19 @@ export class Ring0 {
       stack.segments.loadTls(this.#phys);
       this.#current = stack;
       this.#ioBitmap.update(stack.ports);
+      if (this.#registers.lo(VENDOR) === VENDOR_AMD) this.#reloadStackSegment();
       putLinear(this.#phys, PHYS_PER_CPU + PER_CPU_CPU_TSS_RW + TSS_sp1, stack.top);
     }
     this.switchAddressSpace(space);
+  }
+
+  /**
+   * AMD's SYSRET loads the selector of SS alone and keeps what is hidden behind it. An interrupt makes SS null, so a task that comes to
+   * run after one that was interrupted would return to 32-bit code with a stack segment that cannot be used (Linux
+   * X86_BUG_SYSRET_SS_ATTRS).
+   */
+  #reloadStackSegment(): void {
+    if ((this.#registers.u16[(SEG + 8 * SEG_SS) >>> 1]! & 0xfffc) === 0) loadKernelStackSegment(this.#registers);
   }
 
   /** Loads CR3, as also execve does it. The kernel half goes in; the entry code derives the user's from it. */
@@ -283,8 +296,16 @@ export class Ring0 {
     return this.#registers.get(FS_BASE);
   }
 
+  /** The selector becomes null with it: one that has a descriptor would have its own base again at the next load (Linux ARCH_SET_FS). */
   set userFsBase(base: number) {
+    this.#nullSelector(SEG_FS);
     this.#registers.set(FS_BASE, base);
+  }
+
+  #nullSelector(segment: number): void {
+    const at = SEG + 8 * segment;
+    this.#registers.u16[at >>> 1] = 0;
+    this.#registers.u16[(at + SEG_ATTRIBUTES) >>> 1] = SEG_UNUSABLE;
   }
 
   /** GS base of the current task: while the kernel runs it is where SWAPGS put it. */
@@ -293,6 +314,7 @@ export class Ring0 {
   }
 
   set userGsBase(base: number) {
+    this.#nullSelector(SEG_GS);
     this.#registers.set(KERNEL_GS_BASE, base);
   }
 

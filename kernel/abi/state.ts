@@ -126,7 +126,7 @@ export const EXIT_REASON = 0x2c0;
 export const EXIT_VECTOR = 0x2c4;
 /** Maskable interrupt waiting: vector, or NO_VECTOR. The host sets it; the CPU takes it when IF and shadows allow. */
 export const PENDING_INTERRUPT = 0x2d0;
-/** u32: 1 = an NMI waits. */
+/** u32 bits: NMI_WAITS, MACHINE_CHECK_WAITS. */
 export const PENDING_NMI = 0x2d4;
 /** u32 bits of DR6 that a trap-class debug exception will report (TF, MOV SS delayed). */
 export const PENDING_DEBUG = 0x2d8;
@@ -177,4 +177,7 @@ export const VENDOR_INTEL = 0;
 export const VENDOR_AMD = 1;
 export const SHADOW_STI = 1;
 export const SHADOW_MOV_SS = 2;
+export const NMI_WAITS = 1;
+/** Taken at once, NMIs blocked or not; without CR4.MCE it is a shutdown (SDM Vol. 3A 2.5, 6.15 interrupt 18). */
+export const MACHINE_CHECK_WAITS = 2;
 export const NO_VECTOR = 0xffffffff;

@@ -21,12 +21,12 @@
 
 import { CPU_BLOCK } from "../abi/layout";
 import { EXIT_SHUTDOWN } from "../abi/exit-reasons";
-import { EFER_LMA, FLAG_IF, FLAG_NT, FLAG_RF, FLAG_TF, FLAG_VM } from "../abi/bits";
+import { CR4_MCE, EFER_LMA, FLAG_IF, FLAG_NT, FLAG_RF, FLAG_TF, FLAG_VM } from "../abi/bits";
 import {
-  CR2, CR8, DR6, DR7, EFER, EXIT_REASON, EXIT_VECTOR, HALTED, IDTR_BASE, IDTR_LIMIT, NMI_BLOCKED, NO_VECTOR, PENDING_DEBUG,
+  CR2, CR4, CR8, DR6, DR7, EFER, EXIT_REASON, EXIT_VECTOR, HALTED, IDTR_BASE, IDTR_LIMIT, MACHINE_CHECK_WAITS, NMI_BLOCKED, NMI_WAITS, NO_VECTOR, PENDING_DEBUG,
   PENDING_INTERRUPT, PENDING_NMI, RIP, RSP, SEG_CS, SEG_SS, SHADOW, SHADOW_MOV_SS,
 } from "../abi/state";
-import { VECTOR_DB, VECTOR_DF, VECTOR_GP, VECTOR_NMI, VECTOR_NP, VECTOR_PF } from "../abi/vectors";
+import { VECTOR_DB, VECTOR_DF, VECTOR_GP, VECTOR_MC, VECTOR_NMI, VECTOR_NP, VECTOR_PF } from "../abi/vectors";
 import { readSystem, writeFrame, writeSystem } from "../mmu/access";
 import {
   clearFault, eventDebug, eventError, eventHasError, eventKind, eventLinear, eventNextRip, eventVector, faulted, KIND_EXTERNAL,
@@ -104,11 +104,12 @@ export function interruptAllowed(): bool {
 }
 
 /**
- * Takes what waits at an instruction boundary, in the order of SDM Vol. 3A table 6-2: traps of the instruction before,
- * NMI, maskable interrupt. SHADOW is that of the instruction just done: after MOV SS nothing is taken, after STI no
+ * Takes what waits at an instruction boundary, in the order of SDM Vol. 3A table 6-2: machine check, traps of the instruction
+ * before, NMI, maskable interrupt. SHADOW is that of the instruction just done: after MOV SS nothing is taken, after STI no
  * maskable interrupt. False: shutdown.
  */
 export function deliverPending(): bool {
+  if (load<u32>(CPU_BLOCK + PENDING_NMI) & MACHINE_CHECK_WAITS && !deliverMachineCheck()) return false;
   let debug = load<u32>(CPU_BLOCK + PENDING_DEBUG);
   if (stepSuppressed || load<u32>(CPU_BLOCK + SHADOW) & SHADOW_MOV_SS) {
     // The single-step trap is lost, other debug conditions wait (SDM Vol. 3A 6.8.3).
@@ -123,8 +124,9 @@ export function deliverPending(): bool {
     raiseDebugTrap(debug);
     if (!deliver()) return false;
   }
-  if (load<u32>(CPU_BLOCK + PENDING_NMI) && !load<u32>(CPU_BLOCK + NMI_BLOCKED)) {
-    store<u32>(CPU_BLOCK + PENDING_NMI, 0);
+  const waiting = load<u32>(CPU_BLOCK + PENDING_NMI);
+  if (waiting & NMI_WAITS && !load<u32>(CPU_BLOCK + NMI_BLOCKED)) {
+    store<u32>(CPU_BLOCK + PENDING_NMI, waiting & ~NMI_WAITS);
     if (!deliverNmi()) return false;
   }
   if (interruptAllowed()) {
@@ -140,6 +142,13 @@ export function deliverInterrupt(vector: u32): bool {
   store<u32>(CPU_BLOCK + HALTED, 0);
   raiseExternal(vector);
   return deliver();
+}
+
+/** An abort between two instructions: RIP as saved is where the program can go on. The shadow of MOV SS does not hold it. False: shutdown. */
+function deliverMachineCheck(): bool {
+  store<u32>(CPU_BLOCK + PENDING_NMI, load<u32>(CPU_BLOCK + PENDING_NMI) & ~MACHINE_CHECK_WAITS);
+  if (!(load<u64>(CPU_BLOCK + CR4) & CR4_MCE)) return shutdown(VECTOR_MC);
+  return deliverInterrupt(VECTOR_MC);
 }
 
 /** Delivers an NMI now and blocks further ones until IRET (SDM Vol. 3A 6.7.1). False: shutdown. */

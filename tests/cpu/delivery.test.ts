@@ -4,7 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN } from "../../kernel/abi/exit-reasons";
 import {
-  CPL, CR2, EXIT_VECTOR, NMI_BLOCKED, PENDING_INTERRUPT, PENDING_NMI, RAX, RBX, RFLAGS, RIP, RSP, SEG_CS, SEG_SS,
+  CPL, CR4, CR2, EXIT_VECTOR, NMI_BLOCKED, PENDING_INTERRUPT, PENDING_NMI, RAX, RBX, RFLAGS, RIP, RSP, SEG_CS, SEG_SS,
 } from "../../kernel/abi/state";
 import {
   ABSENT, BareMachine, CODE64_0, CODE64_3, DATA_0, DATA_3, HANDLERS, IST1_STACK, KERNEL_CODE, KERNEL_STACK, USER_CODE, USER_DATA, USER_STACK,
@@ -157,6 +157,30 @@ test("a second NMI waits for IRET", async () => {
   m.run(2);
   assert.is(m.word(NMI_BLOCKED), 0);
   assert.is(m.reg(RIP), BigInt(KERNEL_CODE));
+});
+
+test("a machine check is taken at once, NMIs blocked or not and behind MOV SS too; without CR4.MCE it is a shutdown", async () => {
+  const m = await BareMachine.create();
+  m.kernel([0x90, 0x90]);
+  m.setReg(CR4, m.reg(CR4) | 0x40n);
+  m.setWord(NMI_BLOCKED, 1);
+  m.setWord(PENDING_NMI, 3);
+  m.run();
+  assert.equal([m.haltedIn, m.word(PENDING_NMI), m.frame(false).rip], [18, 1, BigInt(KERNEL_CODE)]);
+  m.setWord(NMI_BLOCKED, 0);
+  m.setWord(PENDING_NMI, 0);
+  m.kernel([0x8e, 0xd0, 0x90, 0x90]);
+  m.setReg(RAX, DATA_0);
+  m.setReg(CR4, m.reg(CR4) | 0x40n);
+  assert.is(m.run(1), EXIT_BUDGET);
+  m.setWord(PENDING_NMI, 2);
+  m.run();
+  assert.equal([m.haltedIn, m.frame(false).rip], [18, BigInt(KERNEL_CODE + 2)]);
+  m.kernel([0x90]);
+  m.setWord(PENDING_NMI, 2);
+  assert.is(m.run(), EXIT_SHUTDOWN);
+  assert.is(m.word(EXIT_VECTOR), 18);
+  m.setWord(PENDING_NMI, 0);
 });
 
 test("TF traps after each instruction, with DR6.BS", async () => {

@@ -9,7 +9,7 @@ import { PT_FLAGS, PT_REGS_NAMES, type PtRegs } from "../../host/ring0/pt-regs";
 import { __USER32_CS, __USER_CS, __USER_DS } from "../../host/ring0/segments";
 import { EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import {
-  CPL, CR3, GS_BASE, KERNEL_GS_BASE, MODE, MODE_32, MODE_64, R10, R11, R12, R15, R8, R9, RAX, RBP, RCX, RDX, RFLAGS, RIP, RSP, SEG, SEG_CS, SEG_SS,
+  CPL, CR3, GS_BASE, KERNEL_GS_BASE, MODE, MODE_32, MODE_64, R10, R11, R12, R15, R8, R9, RAX, RBP, RCX, RDX, RFLAGS, RIP, RSP, SEG, SEG_ATTRIBUTES, SEG_CS, SEG_SS,
 } from "../../kernel/abi/state";
 import { VECTOR_DB, VECTOR_GP, VECTOR_UD } from "../../kernel/abi/vectors";
 
@@ -192,6 +192,25 @@ for (const options of variants) {
     assert.is(guest.ring0.current!.regs.flags & flags, FLAG_NT | FLAG_AC);
   });
 }
+
+test("on AMD a task that runs after an interrupted one comes back to 32-bit code by SYSRETL with a usable stack", async () => {
+  const guest = await guestProgram(`movl $20, %eax\n${vsyscall("syscall")}ud2\n`, { pti: true, pcid: true, bits: 32, vendor: "amd" });
+  const { ring0, machine } = guest;
+  ring0.setSysenterReturn(guest.space, CODE + 5 + 3 + 2 + 2 + 2);
+  const first = ring0.current!;
+  const second = ring0.allocKernelStack()!;
+  guest.answer = (arrival, regs) => {
+    if (arrival.kind !== "fast") return SUSPEND;
+    regs.bp = 0;
+    ring0.switchTo(second, guest.space);
+    // The other task is interrupted: delivery from CPL 3 makes SS null.
+    machine.registers.u16[(SEG + 8 * SEG_SS) >>> 1] = 0;
+    machine.registers.u16[(SEG + 8 * SEG_SS + SEG_ATTRIBUTES) >>> 1] = 0x8000;
+    ring0.switchTo(first, guest.space);
+  };
+  guest.go();
+  assert.equal(guest.arrivals.map(({ kind, number }) => [kind, number]), [["fast", 20], ["exception", VECTOR_UD]]);
+});
 
 test("SYSCALL of 32-bit code is #UD on Intel, SYSENTER of any code is #UD on AMD", async () => {
   for (const [door, vendor, bits] of [["syscall", "intel", 32], ["sysenter", "amd", 32], ["sysenter", "amd", undefined]] as const) {

@@ -7,9 +7,9 @@ import { CODE, guestProgram, type Guest, type GuestOptions } from "./crossing-gu
 import { KernelFault, kernelFault } from "../../host/ring0/kernel-fault";
 import { describeStack, EXCEPTION_STACKS, kernelStackTop, stackSlotOf } from "../../host/ring0/layout";
 import { PT_REGS_NAMES, type PtRegs } from "../../host/ring0/pt-regs";
-import { CPL, CR3, DR0, DR6, DR7, GS_BASE, KERNEL_GS_BASE, NMI_BLOCKED, PENDING_NMI, RETIRED, RFLAGS, RIP, RSP } from "../../kernel/abi/state";
+import { CPL, CR3, DR0, DR6, DR7, GS_BASE, KERNEL_GS_BASE, MACHINE_CHECK_WAITS, NMI_BLOCKED, PENDING_NMI, RETIRED, RFLAGS, RIP, RSP } from "../../kernel/abi/state";
 import { EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
-import { VECTOR_DF, VECTOR_NMI } from "../../kernel/abi/vectors";
+import { VECTOR_DF, VECTOR_MC, VECTOR_NMI } from "../../kernel/abi/vectors";
 
 const variants: GuestOptions[] = [
   { pti: true, pcid: true },
@@ -193,6 +193,41 @@ test("the kernel's stack run over its guard page is #DF on its IST stack, and a 
     assert.throws(() => guest.ring0.dispatch(guest.hooks, 1000), /^kernel stack overflow/);
     assert.match(fault!.message, new RegExp(`^kernel stack overflow \\(guard page, task of slot ${slot}'s\\); rip=ffffffff81\\w+ \\(entry_SYSCALL_64_safe_stack\\+0x2\\), rsp=ffffc900\\w+, last system call getpid$`));
     assert.match(fault!.report.join("\n"), /^vector 8 \(exc_double_fault\), error code 0x0, RSP in: guard page, task of slot \d+'s\n(.*\n)+cr2 +ffffc900/);
+  }
+});
+
+test("a machine check at any instruction of a system call changes nothing", async () => {
+  for (const options of variants) {
+    const r = await rig(options);
+    const { guest, calls, step, toLoopStart } = r;
+    const { registers } = guest.machine;
+    let checks: string[] = [];
+    const { answer } = guest;
+    guest.answer = (arrival, regs) => {
+      if (arrival.number === VECTOR_MC) checks.push(describeStack(registers.getLinear(RSP)));
+      else return answer(arrival, regs);
+    };
+    toLoopStart();
+    const expected = calls.at(-1);
+    const begun = registers.get(RETIRED);
+    toLoopStart();
+    const length = registers.get(RETIRED) - begun;
+    for (let at = 0; at < length; at++) {
+      for (let n = 0; n < at; n++) step();
+      const user = registers.getWord(CPL) === 3;
+      const name = guest.ring0.text.symbolize(registers.getLinear(RIP)) ?? "user code";
+      calls.length = checks.length = 0;
+      registers.setWord(PENDING_NMI, MACHINE_CHECK_WAITS);
+      for (let n = 0; checks.length === 0; n++) {
+        assert.ok(n < 300, name);
+        step();
+      }
+      toLoopStart();
+      if (calls.length === 0) toLoopStart();
+      assert.equal(checks, [user ? "kernel stack" : "IST #MC"], name);
+      assert.equal(calls.at(-1), expected, name);
+      assert.is(registers.getLinear(GS_BASE), 0);
+    }
   }
 });
 

@@ -1,5 +1,6 @@
 // Builds everything: `node build.mjs` (release), `--debug` for a machine with assertions and source map, `--kernel` for the machine only,
-// `--host` for all but the machine, `--types` for the declarations only, `--docs` for docs/isa.md only.
+// `--host` for all but the machine, `--types` for the declarations only, `--docs` for docs/isa.md only, `--profile` for build/profile.mjs
+// beside what is built already: `node build/profile.mjs program [arguments]` counts which micro-operations a program executes.
 //
 //   kernel/gen + kernel/decode + kernel/exec  ->  build/kernel/*.ts   (generated AssemblyScript)
 //   kernel/index.ts                           ->  build/machine.wasm
@@ -17,6 +18,7 @@ const root = dirname(fileURLToPath(import.meta.url));
 const debug = process.argv.includes("--debug");
 const kernelOnly = process.argv.includes("--kernel");
 const hostOnly = process.argv.includes("--host");
+const profileOnly = process.argv.includes("--profile");
 const typesOnly = process.argv.includes("--types");
 const docsOnly = process.argv.includes("--docs");
 
@@ -45,6 +47,19 @@ async function buildKernel() {
   generate(root);
   run("node_modules/assemblyscript/bin/asc.js", ["--config", "asconfig.json", "--target", debug ? "debug" : "release"]);
   if (debug) writeFileSync(join(root, "build/machine.wasm"), readFileSync(join(root, "build/machine.debug.wasm")));
+}
+
+/** A machine that counts, and the program that prints what it has counted. The sources of the real one are put back. */
+async function buildProfile() {
+  const { generate } = await buildStep("kernel/gen/main.ts", "generate");
+  generate(root, true);
+  run("node_modules/assemblyscript/bin/asc.js", ["--config", "asconfig.json", "--target", "release", "-o", "build/machine.profile.wasm"]);
+  generate(root);
+  await esbuild.build({
+    entryPoints: [join(root, "host/bench/profile.ts")], outfile: join(root, "build/profile.mjs"), bundle: true, format: "esm", target: "es2022",
+    platform: "node", packages: "external", logLevel: "warning", absWorkingDir: root,
+    plugins: [machineFile('new URL("./machine.profile.wasm", import.meta.url)')],
+  });
 }
 
 /** For Node the machine stays a file beside the bundle: reading it beats parsing and decoding base64. @param path expression */
@@ -107,6 +122,7 @@ function buildTypes() {
 mkdirSync(join(root, "build"), { recursive: true });
 if (typesOnly) buildTypes();
 else if (docsOnly) await buildDocs();
+else if (profileOnly) await buildProfile();
 else {
   if (!hostOnly) await buildKernel();
   if (!kernelOnly) await buildHost();

@@ -25,6 +25,7 @@ import {
 } from "./mmu/code-cache";
 import { decodeOne } from "./decode/decoder";
 import { endsBlock, out, setOut } from "./decode/instruction";
+import { join } from "./decode/join";
 import { emitFallThrough, emitFarPage, fuse, pair } from "./decode/lower";
 import { LEN_STACK, thisRip, UOP_IP, UOP_LEN, UOP_NTH, UOP_SIZE } from "./decode/uop";
 import { budgetLeft, LEAVE_BUDGET, LEAVE_LOOKUP, leaveReason, setBudgetLeft } from "./exec/leave";
@@ -187,6 +188,7 @@ function decodeBlock(host: usize, offset: u32): usize {
   }
   if (!n) return 0;
   for (let u = first; u < out; u += UOP_SIZE) store<u8>(u, <u8>(n + 1 - load<u8>(u, UOP_NTH)), UOP_NTH);
+  join(first, out);
   emitFallThrough(at); // also behind a branch: it marks where the last instruction ends
   store<u32>(header, n);
   arenaTake(out);

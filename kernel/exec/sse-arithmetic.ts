@@ -2,10 +2,10 @@
 // that exec() inlines: Wasm's arithmetic under the tests of sse-fast-path.ts, which leaves for NAME by bail().
 
 import {
-  bail, denormal32x4, denormal64x2, exactZero32x4, exactZero64x2, F32_MAX, F32_MIN_NORMAL, F64_MAX, F64_MIN_NORMAL,
-  finite32x4, finite64x2, normal32x4, normal64x2, odd32, odd64, plain32x4, plain64x2, productRounds64,
-  productRounds64x2, small32, small64, sseFast, sseNative, sumRounds32, sumRounds64, sumRounds64x2, unbounded32,
-  unbounded64,
+  bail, denormal32, denormal64, denormal32x4, denormal64x2, endless32, endless64, endlessLanes32x4, endlessLanes64x2,
+  exactZero32x4, exactZero64x2, extreme32, extreme64, extremeLanes32x4, extremeLanes64x2, finite32x4, finite64x2,
+  normal32x4, normal64x2, odd32, odd64, plain32x4, plain64x2, productRounds64, rootless32, rootless64,
+  small64, smallLanes32x4, smallLanes64x2, sseFast, sseNative, sumRounds32, sumRounds64,
 } from "./sse-fast-path";
 import {
   full32, full32x4, full64, full64x2, OPERATION_ADD, OPERATION_DIV, OPERATION_MAX, OPERATION_MIN, OPERATION_MUL, OPERATION_SQRT,
@@ -17,9 +17,13 @@ export function ADDSD(a: f64, b: f64): f64 {
 }
 
 export function ADDSD_fast(a: f64, b: f64): f64 {
-  if (odd64(a) || odd64(b)) bail();
+  if (denormal64(a)) bail();
+  if (denormal64(b)) bail();
   const r = a + b;
-  if (unbounded64(r) || (!sseFast && (!sseNative || sumRounds64(a, b, r)))) bail();
+  if (endless64(r)) bail();
+  if (!sseFast) {
+    if (!sseNative || sumRounds64(a, b, r)) bail();
+  }
   return r;
 }
 
@@ -28,9 +32,13 @@ export function ADDSS(a: f32, b: f32): f32 {
 }
 
 export function ADDSS_fast(a: f32, b: f32): f32 {
-  if (odd32(a) || odd32(b)) bail();
+  if (denormal32(a)) bail();
+  if (denormal32(b)) bail();
   const r = a + b;
-  if (unbounded32(r) || (!sseFast && (!sseNative || sumRounds32(a, b, r)))) bail();
+  if (endless32(r)) bail();
+  if (!sseFast) {
+    if (!sseNative || sumRounds32(a, b, r)) bail();
+  }
   return r;
 }
 
@@ -39,10 +47,12 @@ export function ADDPD(a: v128, b: v128): v128 {
 }
 
 export function ADDPD_fast(a: v128, b: v128): v128 {
-  if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
+  if (!sseFast) bail();
+  if (smallLanes64x2(a, b)) {
+    if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
+  }
   const r = f64x2.add(a, b);
-  if (!i64x2.all_true(finite64x2(r))) bail();
-  if (!sseFast && (!sseNative || sumRounds64x2(a, b, r))) bail();
+  if (endlessLanes64x2(r)) bail();
   return r;
 }
 
@@ -51,9 +61,12 @@ export function ADDPS(a: v128, b: v128): v128 {
 }
 
 export function ADDPS_fast(a: v128, b: v128): v128 {
-  if (!sseFast || v128.any_true(v128.or(denormal32x4(a), denormal32x4(b)))) bail();
+  if (!sseFast) bail();
+  if (smallLanes32x4(a, b)) {
+    if (v128.any_true(v128.or(denormal32x4(a), denormal32x4(b)))) bail();
+  }
   const r = f32x4.add(a, b);
-  if (!i32x4.all_true(finite32x4(r))) bail();
+  if (endlessLanes32x4(r)) bail();
   return r;
 }
 
@@ -62,9 +75,13 @@ export function SUBSD(a: f64, b: f64): f64 {
 }
 
 export function SUBSD_fast(a: f64, b: f64): f64 {
-  if (odd64(a) || odd64(b)) bail();
+  if (denormal64(a)) bail();
+  if (denormal64(b)) bail();
   const r = a - b;
-  if (unbounded64(r) || (!sseFast && (!sseNative || sumRounds64(a, -b, r)))) bail();
+  if (endless64(r)) bail();
+  if (!sseFast) {
+    if (!sseNative || sumRounds64(a, -b, r)) bail();
+  }
   return r;
 }
 
@@ -73,9 +90,13 @@ export function SUBSS(a: f32, b: f32): f32 {
 }
 
 export function SUBSS_fast(a: f32, b: f32): f32 {
-  if (odd32(a) || odd32(b)) bail();
+  if (denormal32(a)) bail();
+  if (denormal32(b)) bail();
   const r = a - b;
-  if (unbounded32(r) || (!sseFast && (!sseNative || sumRounds32(a, -b, r)))) bail();
+  if (endless32(r)) bail();
+  if (!sseFast) {
+    if (!sseNative || sumRounds32(a, -b, r)) bail();
+  }
   return r;
 }
 
@@ -84,10 +105,12 @@ export function SUBPD(a: v128, b: v128): v128 {
 }
 
 export function SUBPD_fast(a: v128, b: v128): v128 {
-  if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
+  if (!sseFast) bail();
+  if (smallLanes64x2(a, b)) {
+    if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
+  }
   const r = f64x2.sub(a, b);
-  if (!i64x2.all_true(finite64x2(r))) bail();
-  if (!sseFast && (!sseNative || sumRounds64x2(a, f64x2.neg(b), r))) bail();
+  if (endlessLanes64x2(r)) bail();
   return r;
 }
 
@@ -96,9 +119,12 @@ export function SUBPS(a: v128, b: v128): v128 {
 }
 
 export function SUBPS_fast(a: v128, b: v128): v128 {
-  if (!sseFast || v128.any_true(v128.or(denormal32x4(a), denormal32x4(b)))) bail();
+  if (!sseFast) bail();
+  if (smallLanes32x4(a, b)) {
+    if (v128.any_true(v128.or(denormal32x4(a), denormal32x4(b)))) bail();
+  }
   const r = f32x4.sub(a, b);
-  if (!i32x4.all_true(finite32x4(r))) bail();
+  if (endlessLanes32x4(r)) bail();
   return r;
 }
 
@@ -107,10 +133,15 @@ export function MULSD(a: f64, b: f64): f64 {
 }
 
 export function MULSD_fast(a: f64, b: f64): f64 {
-  if (odd64(a) || odd64(b)) bail();
+  if (denormal64(a)) bail();
+  if (denormal64(b)) bail();
   const r = a * b;
-  if (unbounded64(r) || (!sseFast && (!sseNative || productRounds64(a, b)))) bail();
-  if (small64(r) && a != 0 && b != 0) bail();
+  if (extreme64(r)) {
+    if (r != 0 || (a != 0 && b != 0)) bail();
+  }
+  if (!sseFast) {
+    if (!sseNative || productRounds64(a, b)) bail();
+  }
   return r;
 }
 
@@ -119,10 +150,15 @@ export function MULSS(a: f32, b: f32): f32 {
 }
 
 export function MULSS_fast(a: f32, b: f32): f32 {
-  if (odd32(a) || odd32(b)) bail();
+  if (denormal32(a)) bail();
+  if (denormal32(b)) bail();
   const r = a * b;
-  if (unbounded32(r) || (!sseFast && (!sseNative || <f64>a * <f64>b != <f64>r))) bail();
-  if (small32(r) && a != 0 && b != 0) bail();
+  if (extreme32(r)) {
+    if (r != 0 || (a != 0 && b != 0)) bail();
+  }
+  if (!sseFast) {
+    if (!sseNative || <f64>a * <f64>b != <f64>r) bail();
+  }
   return r;
 }
 
@@ -131,10 +167,14 @@ export function MULPD(a: v128, b: v128): v128 {
 }
 
 export function MULPD_fast(a: v128, b: v128): v128 {
-  if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
+  if (!sseFast) bail();
+  if (smallLanes64x2(a, b)) {
+    if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
+  }
   const r = f64x2.mul(a, b);
-  if (!i64x2.all_true(normal64x2(r, exactZero64x2(a, b, r)))) bail();
-  if (!sseFast && (!sseNative || productRounds64x2(a, b))) bail();
+  if (extremeLanes64x2(r)) {
+    if (!i64x2.all_true(normal64x2(r, exactZero64x2(a, b, r)))) bail();
+  }
   return r;
 }
 
@@ -143,9 +183,14 @@ export function MULPS(a: v128, b: v128): v128 {
 }
 
 export function MULPS_fast(a: v128, b: v128): v128 {
-  if (!sseFast || v128.any_true(v128.or(denormal32x4(a), denormal32x4(b)))) bail();
+  if (!sseFast) bail();
+  if (smallLanes32x4(a, b)) {
+    if (v128.any_true(v128.or(denormal32x4(a), denormal32x4(b)))) bail();
+  }
   const r = f32x4.mul(a, b);
-  if (!i32x4.all_true(normal32x4(r, exactZero32x4(a, b, r)))) bail();
+  if (extremeLanes32x4(r)) {
+    if (!i32x4.all_true(normal32x4(r, exactZero32x4(a, b, r)))) bail();
+  }
   return r;
 }
 
@@ -154,11 +199,16 @@ export function DIVSD(a: f64, b: f64): f64 {
 }
 
 export function DIVSD_fast(a: f64, b: f64): f64 {
-  if (odd64(a) || odd64(b)) bail();
+  if (denormal64(a)) bail();
+  if (denormal64(b)) bail();
   const r = a / b;
-  // With a small dividend r * b could be rounded up to it from below the normal range.
-  if (unbounded64(r) || (!sseFast && (!sseNative || small64(a) || productRounds64(r, b) || r * b != a))) bail();
-  if (small64(r) && a != 0) bail();
+  if (extreme64(r)) {
+    if (r != 0 || a != 0) bail();
+  }
+  if (!sseFast) {
+    // With a small dividend r * b could be rounded up to it from below the normal range.
+    if (!sseNative || small64(a) || productRounds64(r, b) || r * b != a) bail();
+  }
   return r;
 }
 
@@ -167,10 +217,15 @@ export function DIVSS(a: f32, b: f32): f32 {
 }
 
 export function DIVSS_fast(a: f32, b: f32): f32 {
-  if (odd32(a) || odd32(b)) bail();
+  if (denormal32(a)) bail();
+  if (denormal32(b)) bail();
   const r = a / b;
-  if (unbounded32(r) || (!sseFast && (!sseNative || <f64>r * <f64>b != <f64>a))) bail();
-  if (small32(r) && a != 0) bail();
+  if (extreme32(r)) {
+    if (r != 0 || a != 0) bail();
+  }
+  if (!sseFast) {
+    if (!sseNative || <f64>r * <f64>b != <f64>a) bail();
+  }
   return r;
 }
 
@@ -179,9 +234,14 @@ export function DIVPD(a: v128, b: v128): v128 {
 }
 
 export function DIVPD_fast(a: v128, b: v128): v128 {
-  if (!sseFast || v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
+  if (!sseFast) bail();
+  if (smallLanes64x2(a, b)) {
+    if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
+  }
   const r = f64x2.div(a, b);
-  if (!i64x2.all_true(normal64x2(r, exactZero64x2(a, a, r)))) bail();
+  if (extremeLanes64x2(r)) {
+    if (!i64x2.all_true(normal64x2(r, exactZero64x2(a, a, r)))) bail();
+  }
   return r;
 }
 
@@ -190,9 +250,14 @@ export function DIVPS(a: v128, b: v128): v128 {
 }
 
 export function DIVPS_fast(a: v128, b: v128): v128 {
-  if (!sseFast || v128.any_true(v128.or(denormal32x4(a), denormal32x4(b)))) bail();
+  if (!sseFast) bail();
+  if (smallLanes32x4(a, b)) {
+    if (v128.any_true(v128.or(denormal32x4(a), denormal32x4(b)))) bail();
+  }
   const r = f32x4.div(a, b);
-  if (!i32x4.all_true(normal32x4(r, exactZero32x4(a, a, r)))) bail();
+  if (extremeLanes32x4(r)) {
+    if (!i32x4.all_true(normal32x4(r, exactZero32x4(a, a, r)))) bail();
+  }
   return r;
 }
 
@@ -202,7 +267,12 @@ export function SQRTSD(b: f64): f64 {
 
 export function SQRTSD_fast(b: f64): f64 {
   const r = sqrt<f64>(b);
-  if ((!(b >= F64_MIN_NORMAL && b <= F64_MAX) && b != 0) || (!sseFast && (!sseNative || productRounds64(r, r) || r * r != b))) bail();
+  if (rootless64(b)) {
+    if (b != 0) bail();
+  }
+  if (!sseFast) {
+    if (!sseNative || productRounds64(r, r) || r * r != b) bail();
+  }
   return r;
 }
 
@@ -211,7 +281,10 @@ export function SQRTSS(b: f32): f32 {
 }
 
 export function SQRTSS_fast(b: f32): f32 {
-  if (!sseFast || (!(b >= F32_MIN_NORMAL && b <= F32_MAX) && b != 0)) bail();
+  if (!sseFast) bail();
+  if (rootless32(b)) {
+    if (b != 0) bail();
+  }
   return sqrt<f32>(b);
 }
 

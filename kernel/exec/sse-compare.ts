@@ -6,7 +6,7 @@ import { faux, fcf, fres, setArithmeticFlags } from "../cpu/flags";
 import { faulted } from "../cpu/fault";
 import { f32CompareQuiet, f32CompareSignaling, f64CompareQuiet, f64CompareSignaling } from "./softfloat-sse";
 import { EQUAL, LESS, UNORDERED } from "./softfloat-arithmetic";
-import { bail, odd32, odd64, plain32x4, plain64x2 } from "./sse-fast-path";
+import { bail, odd32, odd64, special32, special64, plain32x4, plain64x2 } from "./sse-fast-path";
 import { beginSse, endSse } from "./sse-float";
 
 /** LT, LE and their negations signal a QNaN; EQ, UNORD and theirs do not (SDM Vol. 2A table 3-1, CMPPD). */
@@ -113,12 +113,15 @@ export function UCOMISD(a: f64, b: f64): void {
 }
 
 export function UCOMISD_fast(a: f64, b: f64): void {
-  if (odd64(a) || odd64(b)) bail();
-  else {
-    fres = <i64>u32(a != b) << 8;
-    faux = (<i64>u32(a < b) << 63) | 0x100;
-    fcf = u32(a < b);
+  if (special64(a)) {
+    if (odd64(a)) bail();
   }
+  if (special64(b)) {
+    if (odd64(b)) bail();
+  }
+  fres = <i64>u32(a != b) << 8;
+  faux = (<i64>u32(a < b) << 63) | 0x100;
+  fcf = u32(a < b);
 }
 
 export function UCOMISS(a: f32, b: f32): void {
@@ -127,12 +130,15 @@ export function UCOMISS(a: f32, b: f32): void {
 }
 
 export function UCOMISS_fast(a: f32, b: f32): void {
-  if (odd32(a) || odd32(b)) bail();
-  else {
-    fres = <i64>u32(a != b) << 8;
-    faux = (<i64>u32(a < b) << 63) | 0x100;
-    fcf = u32(a < b);
+  if (special32(a)) {
+    if (odd32(a)) bail();
   }
+  if (special32(b)) {
+    if (odd32(b)) bail();
+  }
+  fres = <i64>u32(a != b) << 8;
+  faux = (<i64>u32(a < b) << 63) | 0x100;
+  fcf = u32(a < b);
 }
 
 export function COMISD(a: f64, b: f64): void {
@@ -141,12 +147,15 @@ export function COMISD(a: f64, b: f64): void {
 }
 
 export function COMISD_fast(a: f64, b: f64): void {
-  if (odd64(a) || odd64(b)) bail();
-  else {
-    fres = <i64>u32(a != b) << 8;
-    faux = (<i64>u32(a < b) << 63) | 0x100;
-    fcf = u32(a < b);
+  if (special64(a)) {
+    if (odd64(a)) bail();
   }
+  if (special64(b)) {
+    if (odd64(b)) bail();
+  }
+  fres = <i64>u32(a != b) << 8;
+  faux = (<i64>u32(a < b) << 63) | 0x100;
+  fcf = u32(a < b);
 }
 
 export function COMISS(a: f32, b: f32): void {
@@ -155,10 +164,13 @@ export function COMISS(a: f32, b: f32): void {
 }
 
 export function COMISS_fast(a: f32, b: f32): void {
-  if (odd32(a) || odd32(b)) bail();
-  else {
-    fres = <i64>u32(a != b) << 8;
-    faux = (<i64>u32(a < b) << 63) | 0x100;
-    fcf = u32(a < b);
+  if (special32(a)) {
+    if (odd32(a)) bail();
   }
+  if (special32(b)) {
+    if (odd32(b)) bail();
+  }
+  fres = <i64>u32(a != b) << 8;
+  faux = (<i64>u32(a < b) << 63) | 0x100;
+  fcf = u32(a < b);
 }

@@ -16,7 +16,11 @@ export function CVTSI2SD<T>(b: T): f64 {
 }
 
 export function CVTSI2SD_fast<T>(b: T): f64 {
-  if (sizeof<T>() == 8 && (!sseFast && (!sseNative || <u64>b + 0x20000000000000 > 0x40000000000000))) bail();
+  if (sizeof<T>() == 8) {
+    if (!sseFast) {
+      if (!sseNative || <u64>b + 0x20000000000000 > 0x40000000000000) bail();
+    }
+  }
   return sizeof<T>() == 4 ? <f64><i32>b : <f64><i64>b;
 }
 
@@ -65,7 +69,10 @@ export function CVTTSD2SI<T>(b: f64): T {
 }
 
 export function CVTTSD2SI_fast<T>(b: f64): T {
-  if (!(abs<f64>(b) < (sizeof<T>() == 4 ? 2147483648.0 : 9223372036854775808.0)) || (!sseFast && (!sseNative || trunc<f64>(b) != b))) bail();
+  if (!(abs<f64>(b) < (sizeof<T>() == 4 ? 2147483648.0 : 9223372036854775808.0))) bail();
+  if (!sseFast) {
+    if (!sseNative || trunc<f64>(b) != b) bail();
+  }
   return sizeof<T>() == 4 ? <T><i32>b : <T><i64>b;
 }
 

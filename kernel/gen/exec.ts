@@ -1,7 +1,9 @@
 // Writes build/kernel/exec.ts, the hot loop, build/kernel/slow.ts, its twins and the cold operations, and build/kernel/codes.ts.
 
+import { PROFILE_CASES, PROFILE_COLD, PROFILE_LEFT, PROFILE_PAIRS } from "../abi/layout";
 import { controlCases } from "./hot-control";
 import { hotRows, sameAs32, type Form } from "./hot";
+import { sequences } from "./sequences";
 import { expand, functionsOf, inlined, isRaw, parameter, type Names, type Operation } from "./operations";
 import type { Instance } from "./tables";
 
@@ -27,9 +29,10 @@ export class Hot {
 
   constructor(
     private readonly operations: Map<string, Operation>, private readonly macros: Map<string, Operation>,
-    private readonly names: (file: string) => Names,
+    private readonly namesIn: (file: string) => Names, private readonly profile: boolean,
   ) {
     for (const row of hotRows) for (const size of row.sizes) for (const form of row.forms) this.add(row.fn, size, form);
+    if (!this.missing.length) for (const sequence of sequences) this.addSequence(sequence.split(" "));
     this.cold = this.cases.length;
   }
 
@@ -47,6 +50,40 @@ export class Hot {
     this.cases.push({ name, text: this.caseText(fast ?? op, type, form), slow: this.slowText(op, type, form) });
   }
 
+  /** The parts' texts behind each other; each is left with u at itself. */
+  private addSequence(names: string[]): void {
+    const parts = names.map((name) => {
+      const part = this.cases.find((c) => c.name === name);
+      if (!part) throw new Error(`sequence ${names.join(" ")}: no case ${name}`);
+      return part;
+    });
+    const texts = parts.map(({ name, text }, k) => {
+      if (k === parts.length - 1) return `{ ${text} }`;
+      const plain = text.trim().replace(/\$NEXT(2?)$/, (_, two) => `u += ${two ? 64 : 32};`);
+      if (plain.includes("$NEXT") || !/u \+= \d+;$/.test(plain)) throw new Error(`sequence ${names.join(" ")}: ${name} does not simply go on`);
+      return `{ ${plain} }`;
+    });
+    this.cases.push({ name: names.join("__"), text: texts.join("\n        "), slow: parts[0].slow });
+  }
+
+  /** For each case the place of its list in `SEQUENCES`: pairs of what stands behind it and the case of both, ended by 0xffff. */
+  private sequenceTables(): { lists: number[]; places: number[] } {
+    const number = (name: string) => this.cases.findIndex((c) => c.name === name);
+    const lists: number[] = [0, 0];
+    const places = this.cases.map(({ name }) => {
+      const longer = sequences.map((s) => s.split(" ")).filter((s) => s.slice(0, -1).join("__") === name);
+      if (!longer.length) return 0;
+      const place = lists.length * 2;
+      for (const s of longer) lists.push(number(s.at(-1)!), number(s.join("__")));
+      lists.push(0xffff, 0);
+      return place;
+    });
+    for (const s of sequences.map((s) => s.split(" ")).filter((s) => s.length > 2)) {
+      if (number(s.slice(0, -1).join("__")) < 0) throw new Error(`sequence ${s.join(" ")} extends none`);
+    }
+    return { lists, places: [...places, 0] };
+  }
+
   private types(op: Operation, type: string) {
     const concrete = (t?: string) => (t === "T" ? type : t ?? "");
     return { a: concrete(parameter(op, "a")?.type), b: concrete(parameter(op, "b")?.type), r: concrete(op.result) };
@@ -54,8 +91,9 @@ export class Hot {
 
   private caseText(op: Operation, type: string, form: Form): string {
     const { a, b, r } = this.types(op, type);
-    let body = inlined(op, type, this.macros).replace(/\bbail\(\);/g, "{ bailed = true; }");
-    const bails = body.includes("bailed");
+    let body = inlined(op, type, this.macros);
+    if (/\bbail\(\)/.test(body) && /\b(for|while|switch)\b/.test(body)) throw new Error(`${op.name}: bail() inside a loop or switch`);
+    body = body.replace(/\bbail\(\);/g, "break;"); // leaves the switch: nothing has changed yet
     this.noteNames(body, op.file);
     if (op.result !== "void" && /^r_ = \w+;$/.test(body)) body = body.trim();
     const memory = form === "rr" ? "" : `$EA $TLB(${form === "mr" || form === "ms" ? "WRITE" : "READ"}, ${BITS[form === "rm" ? b : form === "ms" ? r : a]})`;
@@ -69,11 +107,11 @@ export class Hot {
       else if (r === "u32") write = "store<u64>(load<u32>(u, 4), <u64>r_);";
       else write = `store<${r}>(load<u32>(u, 4), r_);`;
     }
-    return `${memory} ${first} ${second} ${third} ${result} ${bails ? "let bailed = false;" : ""} ${body} ${bails ? "if (bailed) break;" : ""} ${write} $NEXT`;
+    return `${memory} ${first} ${second} ${third} ${result} ${body} ${write} $NEXT`;
   }
 
   private noteNames(body: string, file: string): void {
-    const { own, imported } = this.names(file);
+    const { own, imported } = this.namesIn(file);
     for (const [name] of body.matchAll(/\b[A-Za-z_]\w*\b/g)) {
       const from = own.has(name) ? `./${file.replace(".ts", "")}` : imported.get(name);
       if (from && !this.macros.has(name) && !IN_EXEC.has(name)) this.used.set(from, (this.used.get(from) ?? new Set()).add(name));
@@ -113,11 +151,20 @@ export class Hot {
     return { rr: rr === NONE ? this.cold : rr, rm: find("rm"), md, ms: find("ms") };
   }
 
+  /** What the counters of a profile stand for, and where they are. */
+  counters(instances: Instance[]): { cases: string[]; cold: string[]; at: Record<string, number> } {
+    const at = { cases: PROFILE_CASES, left: PROFILE_LEFT, cold: PROFILE_COLD, pairs: PROFILE_PAIRS };
+    return { at, cases: [...this.cases.map((c) => c.name), "COLD"], cold: instances.map((i) => `${i.op.name}${i.type && ` ${i.type}`}${i.third && ` ${i.third}`}`) };
+  }
+
   codes(): string {
+    const { lists, places } = this.sequenceTables();
     return [
       "// Made by kernel/gen: the case numbers of exec(). Not for editing.",
       ...this.cases.map((c, n) => `export const CODE_${c.name}: u32 = ${n};`),
       `export const CODE_COLD: u32 = ${this.cold};`,
+      `export const SEQUENCES = memory.data<u16>([${lists}], 4);`,
+      `export const SEQUENCE_OF = memory.data<u16>([${places}], 4);`,
       "/** Code of `operation` fused with Jcc cc, or 0. */",
       "export function fusedCode(operation: u32, cc: u32): u32 {",
       "  switch ((operation << 4) | cc) {",
@@ -135,7 +182,7 @@ export class Hot {
   exec(): string {
     const cases = this.cases.map((c, n) => `      case ${n}: { // ${c.name}\n        ${this.spell(c.text)}\n      }`).join("\n");
     return `// Made by kernel/gen from the instruction table and the group files: the hot loop. Not for editing.
-import { CONTEXT_MAP, CPU_BLOCK, TLB_BASE } from "../../kernel/abi/layout";
+import { CONTEXT_MAP, CPU_BLOCK, PROFILE_CASES, PROFILE_PAIRS, TLB_BASE } from "../../kernel/abi/layout";
 import {
   COUNT_CR3_WRITE, CR3, CR4, GS_BASE, KERNEL_GS_BASE, MODE, RAX, RBP, RCX, RDX, RSP, SLOT_CODE_PAGE, SLOT_EA, SLOT_RMW, SEG_BASE, RIP,
 } from "../../kernel/abi/state";
@@ -155,8 +202,8 @@ export function exec(u: usize): usize {
   let count: i32 = budgetLeft;
   let tlb: usize = tlbGlobal;
   let why: u32 = LEAVE_SLOW;
-  let goal: u64 = 0;
-  while (true) {
+  let goal: u64 = 0;${this.profile ? `\n  let previous: usize = ${this.cold};` : ""}
+  while (true) {${this.profile ? this.counting() : ""}
     switch (<u32>load<u16>(u)) {
 ${cases}
       default: break;
@@ -197,6 +244,21 @@ ${cases}
 `;
   }
 
+  private counting(): string {
+    return `
+    const code: usize = min<usize>(load<u16>(u), ${this.cold});
+    store<u64>(PROFILE_CASES + (code << 3), load<u64>(PROFILE_CASES + (code << 3)) + 1);
+    const pair: usize = PROFILE_PAIRS + ((previous * ${this.cold + 1} + code) << 2);
+    store<u32>(pair, load<u32>(pair) + 1);
+    previous = code;`;
+  }
+
+  private countingOne(table: string, index: string): string {
+    return `
+  const counter: usize = ${table} + (<usize>${index} << 3);
+  store<u64>(counter, load<u64>(counter) + 1);`;
+  }
+
   private imports(): string {
     return [...this.used].map(([from, names]) => {
       const path = from.startsWith("../") ? `../../kernel/${from.slice(3)}` : `../../kernel/exec/${from.slice(2)}`;
@@ -207,7 +269,7 @@ ${cases}
   private spell(text: string): string {
     return expand(text, this.macros)
       .replaceAll("$EA ", "$BASE const ea: u64 = base; ")
-      .replaceAll("$BASE ", "const base: u64 = load<u64>(CPU_BLOCK + <usize>load<u8>(u, 12)) + (load<u64>(CPU_BLOCK + <usize>load<u8>(u, 13)) << <u64>load<u8>(u, 14)) + <u64>load<i32>(u, 16); ")
+      .replaceAll("$BASE ", "const base: u64 = load<u64>(<usize>load<u8>(u, 12), CPU_BLOCK) + (load<u64>(<usize>load<u8>(u, 13), CPU_BLOCK) << <u64>load<u8>(u, 14)) + <u64>load<i32>(u, 16); ")
       .replace(/\$TLB\((READ|WRITE), (\d+)\)/g, (_, tag, bytes) =>
         `const e: usize = tlb + (((<usize>(ea >> 12) + <usize>(ea >> 22)) & 1023) << 5); if (((ea + ${Number(bytes) - 1}) & PAGE_MASK) != load<u64>(e, ${tag === "READ" ? 0 : 8})) break; const p: usize = <usize>(<u32>ea + load<u32>(e, 24));`)
       .replaceAll("$NEXT2", "u += 64; continue;")
@@ -226,7 +288,7 @@ ${cases}
     const imports = [...used].map(([file, names]) => `import { ${[...names].join(", ")} } from "../../kernel/exec/${file.replace(".ts", "")}";`).join("\n");
     const coldCases = instances.map((i, n) => `    case ${n}: { ${this.coldText(i)} return; }`).join("\n");
     return `// Made by kernel/gen: what exec() leaves to, one call at a time. Not for editing.
-import { CPU_BLOCK } from "../../kernel/abi/layout";
+import { CPU_BLOCK, PROFILE_COLD, PROFILE_LEFT } from "../../kernel/abi/layout";
 import { RCX } from "../../kernel/abi/state";
 import { faulted } from "../../kernel/cpu/fault";
 import { dst, ea, src, via } from "../../kernel/decode/uop";
@@ -240,14 +302,14 @@ import {
 ${imports}
 
 /** Executes one micro-operation, whatever it is. */
-export function slow(u: usize): void {
+export function slow(u: usize): void {${this.profile ? this.countingOne("PROFILE_LEFT", `min<usize>(load<u16>(u), ${this.cold})`) : ""}
   switch (<u32>load<u16>(u)) {
 ${hotSlow}
     default: cold(u);
   }
 }
 
-function cold(u: usize): void {
+function cold(u: usize): void {${this.profile ? this.countingOne("PROFILE_COLD", "load<u16>(u, 2)") : ""}
   switch (<u32>load<u16>(u, 2)) {
 ${coldCases}
     default: unreachable();

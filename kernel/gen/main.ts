@@ -27,11 +27,12 @@ function instructionTable(all: readonly Row[]): string {
   return `// Made by kernel/gen from the instruction table; not for editing.\nexport const INSTRUCTION_TABLE = ${JSON.stringify(lines.join("\n"))};\n`;
 }
 
-export function generate(root: string): void {
+/** @param profile with counters (abi/layout.ts PROFILE_*) in the hot loop, and a list of what they count in build/kernel/profile.json */
+export function generate(root: string, profile = false): void {
   const read = (path: string) => readFileSync(join(root, path), "utf8");
   const operations = readOperations(join(root, "kernel/exec"));
   const tables = new Tables(rows, operations, featuresOf(read("kernel/abi/cpuid-features.ts")));
-  const hot = new Hot(operations, flagMacros(read("kernel/cpu/flags.ts")), (file) => namesOf(read(join("kernel/exec", file))));
+  const hot = new Hot(operations, flagMacros(read("kernel/cpu/flags.ts")), (file) => namesOf(read(join("kernel/exec", file))), profile);
   const missing = [...new Set([...tables.missing, ...hot.missing])];
   if (missing.length) throw new Error(`rows without an operation: ${missing.join(" ")}`);
   mkdirSync(join(root, "build/kernel"), { recursive: true });
@@ -41,4 +42,5 @@ export function generate(root: string): void {
   write("codes.ts", hot.codes());
   write("exec.ts", hot.exec());
   write("slow.ts", hot.slow(tables.instances));
+  if (profile) write("profile.json", JSON.stringify(hot.counters(tables.instances)));
 }

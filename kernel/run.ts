@@ -27,7 +27,7 @@ import { decodeOne } from "./decode/decoder";
 import { endsBlock, out, setOut } from "./decode/instruction";
 import { join } from "./decode/join";
 import { emitFallThrough, emitFarPage, fuse, pair } from "./decode/lower";
-import { LEN_STACK, thisRip, UOP_IP, UOP_LEN, UOP_NTH, UOP_SIZE } from "./decode/uop";
+import { LEN_STACK, thisRip, UOP_CODE, UOP_DISP, UOP_IP, UOP_LEN, UOP_NTH, UOP_SIZE } from "./decode/uop";
 import { budgetLeft, LEAVE_BUDGET, LEAVE_LOOKUP, leaveReason, setBudgetLeft } from "./exec/leave";
 import { mxcsrChanged } from "./exec/sse-fast-path";
 import { again, clearAgain, clearLink, linkSlot } from "./exec/steps";
@@ -36,6 +36,7 @@ import { armBreakpoints, armed, executionHits, takeHits } from "./mmu/breakpoint
 import { hostAddress, inRam } from "./mmu/phys";
 import { entryOf, fill, flushAll, forgetCodePages, selectContext, tlb, TLB_ADDEND, TLB_CODE, TLB_EXEC, view } from "./mmu/tlb";
 import { EXECUTE, walkError, walkPhysical } from "./mmu/walk";
+import { CODE_JMP_PAGE, CODE_NOP } from "../build/kernel/codes";
 import { exec } from "../build/kernel/exec";
 import { slow } from "../build/kernel/slow";
 
@@ -157,7 +158,7 @@ function find(single: bool): usize {
   return block;
 }
 
-/** Instructions from `offset` to a branch, the limit or the end of the page; 0 if already the first one leaves the page. */
+/** Instructions from `offset` to a conditional or far branch, the limit or the end of the page; 0 if already the first one leaves the page. */
 function decodeBlock(host: usize, offset: u32): usize {
   const header = arenaTop();
   const first = header + UOP_SIZE;
@@ -176,6 +177,20 @@ function decodeBlock(host: usize, offset: u32): usize {
     at += length;
     n++;
     ends = endsBlock;
+    // NOP, and JMP inside the page, are retired with the instruction before them: counted, with nothing to execute.
+    if (start != first && out == start + UOP_SIZE) {
+      const code = load<u16>(start, UOP_CODE);
+      const target = <i32>at + load<i32>(start, UOP_DISP);
+      // An instruction never stands behind itself: where `ip` changes, one ends.
+      const follow = code == CODE_JMP_PAGE && target >= 0 && target < 0x1000 && <u32>target != load<u16>(start - UOP_SIZE, UOP_IP);
+      if (follow) at = <u32>target;
+      if (follow || code == CODE_NOP) {
+        setOut(start);
+        previous = 0;
+        ends = false;
+        continue;
+      }
+    }
     if (ends && start == previous + UOP_SIZE && fuse(previous, start)) {
       setOut(start);
       break;

@@ -8,7 +8,7 @@ import { codeIsFlat } from "../cpu/segment-access";
 import { cpl, mode } from "../cpu/state";
 import {
   addressAfterPop, addressInto, addrsize, emit, endsBlock, finishAddress, generalSlot, hasMemory, immediate, ip, isMemoryKind, modrm, opcode,
-  operandKind, operandSize, operandSlot, opsize, repeat, resolved, rex, segment, segmentSlot,
+  operandKind, operandSize, operandSlot, opsize, position, repeat, resolved, rex, segment, segmentSlot,
 } from "./instruction";
 import {
   K_C, K_D, K_DI, K_E, K_G, K_L, K_N, K_Q, K_R, K_U, K_W, R1_DST_READ, R1_DST_WRITE, R1_MMX, R1_RAW, R1_UNALIGNED, R3_SUB_IS_OPCODE,
@@ -20,7 +20,7 @@ import {
 import { LEN_MEM, UOP_BASE, UOP_CODE, UOP_DISP, UOP_DST, UOP_IMM, UOP_IP, UOP_LEN, UOP_OP, UOP_SRC, UOP_SUB, UOP_VIA } from "./uop";
 import { COLD_MMX_ENTER, COLD_MMX_TOP, COLD_MMX_WAIT, FORMS, FORM_NONE } from "../../build/kernel/tables";
 import {
-  CODE_BT32, CODE_BT64, CODE_BTR64, CODE_BTS64, CODE_CALL64, CODE_CALL_REL64, CODE_CDQ, CODE_CDQE, CODE_CMOV32, CODE_CMOV64, CODE_COLD, CODE_CQO,
+  CODE_BT32, CODE_BT64, CODE_BTR64, CODE_BTS64, CODE_CALL64, CODE_CALL_PAGE, CODE_CALL_REL64, CODE_CDQ, CODE_CDQE, CODE_CMOV32, CODE_CMOV64, CODE_COLD, CODE_CQO,
   CODE_JCC0, CODE_JMP64, CODE_JMP_FAR_PAGE, CODE_JMP_PAGE, CODE_LD128, CODE_LD128A, CODE_LD16, CODE_LD32, CODE_LD64, CODE_LD8, CODE_LDW16,
   CODE_LDW32, CODE_LDW64, CODE_LDW8, CODE_LEA32, CODE_LEA64, CODE_LEAVE64, CODE_MOVZX832_rr, CODE_MOV_FROM_CR3, CODE_MOV_TO_CR3, CODE_NOP,
   CODE_POP64, CODE_PUSH64, CODE_PUSH64_PUSH64, CODE_POP64_POP64, CODE_ZERO_ZERO, CODE_XOR32_rr, CODE_BT64_MEMORY, CODE_RET64, CODE_SETCC_R, CODE_ST128, CODE_ST128A, CODE_ST16, CODE_ST32, CODE_ST64, CODE_ST8, CODE_STW16, CODE_STW32,
@@ -267,7 +267,12 @@ function lowerHotControl(row: usize, use: u32): bool {
     }
     case USE_CALL_REL: {
       if (opsize != 3) return false;
-      emit(CODE_CALL_REL64, instanceOf(row));
+      const target = <i64>(ip + position) + immediate;
+      const u = emit(target >= 0 && target <= 0xfff ? CODE_CALL_PAGE : CODE_CALL_REL64, instanceOf(row));
+      if (load<u16>(u, UOP_CODE) == CODE_CALL_PAGE) {
+        store<i32>(u, <i32>immediate, UOP_DISP);
+        store<i64>(u, 0, UOP_IMM);
+      }
       return true;
     }
     case USE_CALL:

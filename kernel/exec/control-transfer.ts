@@ -51,7 +51,7 @@ export function JMP(u: usize): void {
   if (!faulted) branchTo(target, opsize(u));
 }
 
-function callTo(u: usize, target: u64): void {
+export function callTo(u: usize, target: u64): void {
   const size = opsize(u);
   const old = load<u64>(CPU_BLOCK, RSP);
   if (mode() == MODE_64 && !isCanonical(target)) {

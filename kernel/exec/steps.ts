@@ -6,7 +6,7 @@ import { faulted, raiseGP } from "../cpu/fault";
 import { condition } from "../cpu/flags";
 import { dst, ea, nextRip, src, sub, thisRip, UOP_CODE, UOP_DISP, UOP_IMM, UOP_OP, writeRm } from "../decode/uop";
 import { CMP } from "./arithmetic";
-import { branchTo } from "./control-transfer";
+import { branchTo, callTo } from "./control-transfer";
 import { TEST } from "./logic";
 import { probeWrite, readMem, writeMem } from "../mmu/access";
 import { CODE_JMP_PAGE } from "../../build/kernel/codes";
@@ -69,6 +69,12 @@ export function addressStep32(u: usize): void {
 export function branchStep(u: usize): void {
   const taken = load<u16>(u, UOP_CODE) == CODE_JMP_PAGE || condition(sub(u));
   if (branchTo(nextRip(u) + (taken ? <u64>load<i32>(u, UOP_DISP) : 0), 8)) linkSlot = u + (taken ? UOP_IMM : UOP_IMM + 4);
+}
+
+/** CALL inside a page whose target block is not linked yet, or whose push needs the long way. */
+export function callStep(u: usize): void {
+  callTo(u, nextRip(u) + <u64>load<i32>(u, UOP_DISP));
+  if (!faulted) linkSlot = u + UOP_IMM;
 }
 
 /** CMP or TEST with the Jcc behind it. */

@@ -297,7 +297,7 @@ import {
   CODE_POP64, CODE_PUSH64, CODE_XOR32_rr,
 } from "./codes";
 import {
-  addressStep, addressStep32, branchStep, farPageStep, fusedStep, loadAligned, loadForUpdate, loadStep, moveIf, setByte, storeAligned, storeStep, storeUpdated, unfuse,
+  addressStep, addressStep32, branchStep, callStep, farPageStep, fusedStep, loadAligned, loadForUpdate, loadStep, moveIf, setByte, storeAligned, storeStep, storeUpdated, unfuse,
 } from "../../kernel/exec/steps";
 ${imports}
 

@@ -136,6 +136,13 @@ export const controlCases: ControlCase[] = [
     slow: "CALL_REL(u)",
   },
   {
+    // The target is in this page: linked like a jump, by way of imm.
+    name: "CALL_PAGE",
+    text: `const t: usize = load<u32>(u, 24); if (!t) break; const v: u64 = load<u64>(CPU_BLOCK, SLOT_CODE_PAGE) + load<u16>(u, 20) + (load<u8>(u, 22) & 15);
+      const ea: u64 = load<u64>(CPU_BLOCK, RSP) - 8; $TLB(WRITE, 8) store<u64>(p, v); store<u64>(CPU_BLOCK, ea, RSP); $BLOCK(t)`,
+    slow: "callStep(u)",
+  },
+  {
     name: "CALL64",
     text: `const v: u64 = load<u64>(CPU_BLOCK, SLOT_CODE_PAGE) + load<u16>(u, 20) + (load<u8>(u, 22) & 15); const target: u64 = load<u64>(load<u32>(u, 4));
       if (<u64>((<i64>target << 16) >> 16) != target) break;

@@ -1,9 +1,12 @@
 // The oracle by hand: node build/tests/silicon/silicon.mjs [--seed N] [--count M] [--only MNEMONIC or opcode] [--show K] [--verbose]
+// --record: records the vectors whose cases have changed (--all: every one) on this chip. --coverage: how many each form passes.
 // Bundled by `node tests/silicon/build.mjs`, which also starts it.
 
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { checkRows, findingText } from "./check";
-import { buildNativeRunner, chipName } from "./native";
+import { buildNativeRunner, chipName, chipVendor } from "./native";
+import { VECTORS, record, replay } from "./replay";
 import { rows } from "../../kernel/decode/rows";
 
 const { values } = parseArgs({
@@ -15,14 +18,37 @@ const { values } = parseArgs({
     show: { type: "string", default: "20" },
     verbose: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
+    record: { type: "boolean", default: false },
+    all: { type: "boolean", default: false },
+    coverage: { type: "boolean", default: false },
   },
 });
+
+const root = process.env.RING3_ROOT ?? process.cwd();
+
+if (values.coverage) {
+  const forms = await replay(rows, "amd", join(root, VECTORS));
+  for (const { row, mode, passed, total, source, exempt, lacks } of forms) {
+    const form = `${mode}-bit  ${row.opcode.padEnd(18)} ${`${row.mnemonic} ${row.operands}`.padEnd(28)}`;
+    console.log(`${form} ${exempt ? "-" : `${passed} of ${total}`}  ${lacks ? `${lacks} is not on ${source}: its #UD` : source}`);
+  }
+  const wanting = forms.filter((form) => !form.exempt && (form.total === 0 || form.passed < form.total));
+  const passed = forms.reduce((sum, form) => sum + form.passed, 0);
+  console.log(`\n${forms.length} forms, ${passed} vectors passed; ${wanting.filter((form) => form.total === 0).length} forms without vectors, `
+    + `${wanting.filter((form) => form.total > 0).length} failing, ${forms.filter((form) => form.exempt).length} excused by rule`);
+  process.exit(wanting.length ? 1 : 0);
+}
+if (values.record) {
+  const count = record(rows, buildNativeRunner(root), chipVendor(), join(root, VECTORS), values.all);
+  console.log(`${count} forms recorded on ${chipName()}`);
+  process.exit(0);
+}
 
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 const chosen = rows.filter((row) => (!values.only || row.mnemonic === values.only || row.opcode === values.only)
   && (!values.feature || (row.cpuid ?? "base") === values.feature));
 console.log(`seed ${seed}, ${chosen.length} rows, on ${chipName()}`);
-const runner = buildNativeRunner(process.env.RING3_ROOT ?? process.cwd());
+const runner = buildNativeRunner(root);
 const begun = Date.now();
 const round = await checkRows({ rows: chosen, runner, seed, count: Number(values.count) });
 const findings = round.findings.sort((a, b) => b.count - a.count);

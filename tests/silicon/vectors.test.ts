@@ -1,0 +1,27 @@
+// The recorded vectors (vectors.ts) on our machine, on any computer, under the vendor of the chip that recorded them.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { rows } from "../../kernel/decode/rows";
+import { join } from "node:path";
+import { projectRoot } from "../source-files";
+import { disassemble } from "./disassemble";
+import { VECTORS, replay } from "./replay";
+
+test("every recorded vector leaves the state that the chip left", async () => {
+  const forms = (await replay(rows, "amd", join(projectRoot, VECTORS))).filter((form) => form.total > 0);
+  assert.ok(forms.length > 500, `${forms.length} forms have vectors`);
+  const wrong: string[] = [];
+  for (const { row, mode, passed, total, source, first } of forms) {
+    if (passed === total) continue;
+    const lines = [`${mode}-bit ${row.opcode} ${row.mnemonic} ${row.operands}: ${passed} of ${total}, ${source}`];
+    if (first) {
+      lines.push(`  vector ${first.index}: ${await disassemble(first.instance.case.code, 0)}`);
+      for (const d of first.differences.slice(0, 4)) lines.push(`  ${d.what}: chip ${d.chip}, ours ${d.ours}`);
+    }
+    wrong.push(lines.join("\n"));
+  }
+  assert.is(wrong.length, 0, `${wrong.length} forms fail\n${wrong.slice(0, 10).join("\n")}`);
+});
+
+test.run();

@@ -6,6 +6,7 @@ import { I386_CALLS } from "./linux/call-tables";
 import { type Death, Kernel, type KernelOptions } from "./linux/kernel";
 import { EACCES, ENOENT, ENOTDIR, Errno } from "./linux/errno";
 import type { HostClock } from "./linux/clock";
+import { i386SyscallTable } from "./linux/i386-syscall-table";
 import { sysCallTable, syscallRows } from "./linux/syscall-table";
 import { VECTORS } from "./ring0/idtentry.asm";
 import type { InputStream, OutputStream } from "./linux/vfs/streams";
@@ -38,9 +39,9 @@ export function vectorLabel(vector: number): string | undefined {
   return VECTORS.find((row) => row.vector === vector)?.label;
 }
 
-/** Name of a system call that this kernel answers, undefined for -ENOSYS. */
-export function syscallName(number: number): string | undefined {
-  const row = sysCallTable[number];
+/** Name of a system call that this kernel answers, undefined for -ENOSYS. @param table its number is of: i386 has its own */
+export function syscallName(number: number, table: "x86-64" | "i386" = "x86-64"): string | undefined {
+  const row = (table === "x86-64" ? sysCallTable : i386SyscallTable())[number];
   return row?.handler ? row.name : undefined;
 }
 

@@ -63,7 +63,7 @@ function nameOf(cause: CrossingCause): string {
     case "syscall":
       return syscallName(cause.number) ?? `syscall_${cause.number}`;
     case "syscall32":
-      return `syscall32_${cause.number}`;
+      return `${syscallName(cause.number, "i386") ?? `syscall_${cause.number}`} (i386)`;
     default:
       return (vectorLabel(cause.vector) ?? `vector_${cause.vector}`).replace(/^asm_/, "");
   }

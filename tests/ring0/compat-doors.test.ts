@@ -11,7 +11,7 @@ import { EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import {
   CPL, CR3, GS_BASE, KERNEL_GS_BASE, MODE, MODE_32, MODE_64, R10, R11, R12, R15, R8, R9, RAX, RBP, RCX, RDX, RFLAGS, RIP, RSP, SEG, SEG_ATTRIBUTES, SEG_CS, SEG_SS,
 } from "../../kernel/abi/state";
-import { VECTOR_DB, VECTOR_GP, VECTOR_UD } from "../../kernel/abi/vectors";
+import { VECTOR_BP, VECTOR_BR, VECTOR_DB, VECTOR_GP, VECTOR_OF, VECTOR_UD } from "../../kernel/abi/vectors";
 
 const variants = [
   { pti: true, pcid: true },
@@ -210,6 +210,23 @@ test("on AMD a task that runs after an interrupted one comes back to 32-bit code
   };
   guest.go();
   assert.equal(guest.arrivals.map(({ kind, number }) => [kind, number]), [["fast", 20], ["exception", VECTOR_UD]]);
+});
+
+test("INTO, INT3 and INT1 are traps, BOUND is a fault, each by its own vector and on the task's stack", async () => {
+  for (const options of variants) {
+    // mov $0x7fffffff,%eax; inc %eax (sets OF), then the instruction; EBX points at the bounds 1 and 2.
+    const overflow = "movl $0x2b, %eax\nmov %eax, %ds\nmovl $0x401100, %ebx\nmovl $0x7fffffff, %eax\naddl $1, %eax\n";
+    const at = CODE + 20;
+    for (const [bytes, vector, ip] of [["0xce", VECTOR_OF, at + 1], ["0xcc", VECTOR_BP, at + 1], ["0xf1", VECTOR_DB, at + 1], ["0x62, 0x03", VECTOR_BR, at]] as const) {
+      const guest = await guestProgram(`${overflow}.byte ${bytes}\nud2\n`, { ...options, bits: 32 });
+      guest.answer = () => {
+        assert.is(describeStack(guest.machine.registers.getLinear(RSP)), "kernel stack");
+        return SUSPEND;
+      };
+      guest.go();
+      assert.equal(guest.arrivals, [{ kind: "exception", number: vector, errorCode: 0, ip, userMode: true }], bytes);
+    }
+  }
 });
 
 test("SYSCALL of 32-bit code is #UD on Intel, SYSENTER of any code is #UD on AMD", async () => {

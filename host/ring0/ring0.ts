@@ -13,7 +13,7 @@ import { TssIoBitmap } from "./io-bitmap";
 import { KernelStack } from "./kernel-stack";
 import { KERNEL_STACK_SLOTS, PER_CPU_CPU_TSS_RW, PER_CPU_SYSENTER_RETURN, PER_CPU_USER_PCID_FLUSH_MASK, PHYS_PER_CPU, hexLinear } from "./layout";
 import { PageTables, PTE_FRAME_MASK } from "./page-tables";
-import { PT_IP, PtRegs } from "./pt-regs";
+import { PT_FLAGS, PT_IP, PtRegs } from "./pt-regs";
 import { TSS_sp1 } from "./descriptors";
 import { GDT_ENTRY_TLS_MIN, __USER32_CS, __USER_CS, __USER_DS, loadLdtr } from "./segments";
 import { DATA_SEGMENTS, type DataSegment, descriptorReader, loadUserSegment, userSelector } from "./user-segments";
@@ -27,7 +27,7 @@ import {
   CR3, CR4, DR6, FS_BASE, KERNEL_GS_BASE, RAX, RDI, RDX, RETIRED, RIP, RSI, SEG_DS, SEG_ES, SEG, SEG_ATTRIBUTES, SEG_FS,
   SEG_GS, SEG_SS, VENDOR, VENDOR_AMD,
 } from "../../kernel/abi/state";
-import { CR4_TSD, FLAG_FIXED, FLAG_IF, FLAG_RF } from "../../kernel/abi/bits";
+import { CR4_TSD, FLAG_FIXED, FLAG_IF, FLAG_RF, FLAG_TF } from "../../kernel/abi/bits";
 
 /** dispatch() came back because a hook answered SUSPEND. Beside the reasons of kernel/abi/exit-reasons.ts. */
 export const DISPATCH_SUSPENDED = 100;
@@ -80,10 +80,14 @@ export class Ring0 {
     machine.flushTlb();
   }
 
-  /** Builds the kernel's ring-0 side in a fresh machine. @throws RangeError when its RAM is too small */
-  static boot(machine: Ring0Machine, options: Ring0Options): Ring0 {
+  /**
+   * Builds the kernel's ring-0 side in a fresh machine.
+   * @param text the entry code; default the variant that the build made for these options
+   * @throws RangeError when its RAM is too small
+   */
+  static boot(machine: Ring0Machine, options: Ring0Options, text?: EntryText): Ring0 {
     const { pti, pcid, features } = options;
-    return new Ring0(machine, options, entryText({ pti, pcid, smap: features?.has("SMAP"), fsgsbase: features?.has("FSGSBASE") }));
+    return new Ring0(machine, options, text ?? entryText({ pti, pcid, smap: features?.has("SMAP"), fsgsbase: features?.has("FSGSBASE") }));
   }
 
   /** Linear address (signed, see layout.ts) of every label of the entry text. */
@@ -380,11 +384,15 @@ export class Ring0 {
    * are put right; its own traps go on behind the IRETQ.
    */
   #kernelDebug(regs: PtRegs): boolean {
-    const causes = this.#registers.lo(DR6) & DR6_CAUSES;
+    const dr6 = this.#registers.lo(DR6);
     const ip = regs.getSigned(PT_IP);
     const inSysenter = ip >= this.#label("entry_SYSENTER_compat") && ip < this.#label("__end_entry_SYSENTER_compat");
-    if ((causes & DR6_BS && !inSysenter) || causes === 0) return false;
-    this.#registers.setHalves(DR6, DR6_NONE, 0);
+    // DR6 gathers. Where this #DB found an earlier one not yet looked at, BS may be that one's; TF in the frame tells, but behind the
+    // POPFQ that ends the stepping.
+    const stepped = (dr6 & DR6_BS) !== 0 && (inSysenter || (regs.lo(PT_FLAGS) & FLAG_TF) !== 0);
+    const causes = dr6 & (stepped ? DR6_CAUSES : DR6_CAUSES & ~DR6_BS);
+    if ((stepped && !inSysenter) || causes === 0) return false;
+    this.#registers.setHalves(DR6, DR6_NONE | (stepped ? 0 : dr6 & DR6_BS), 0);
     // An execution breakpoint is a fault: it would be met again.
     if (causes & DR6_BREAKPOINTS) regs.flags |= FLAG_RF;
     return true;

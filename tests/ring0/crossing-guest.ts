@@ -9,6 +9,7 @@ import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../host/ring0/page-tables";
 import type { AddressSpace } from "../../host/ring0/address-space";
 import { DISPATCH_SUSPENDED, Ring0 } from "../../host/ring0/ring0";
 import type { Ring0Options } from "../../host/ring0/boot";
+import type { EntryText } from "../../host/ring0/entry-symbols";
 import { SUSPEND, type Ring0Hooks, type Suspend } from "../../host/ring0/hypercall";
 import type { PtRegs } from "../../host/ring0/pt-regs";
 import { __USER32_CS } from "../../host/ring0/segments";
@@ -55,7 +56,12 @@ export interface GuestOptions extends Ring0Options {
   /** Does the CPU offer it? Default true. */
   smap?: boolean;
   fsgsbase?: boolean;
+  /** Other entry code than the build's. */
+  text?: EntryText;
 }
+
+/** What V8 has compiled and optimised of the machine is shared by all guests. */
+let module: WebAssembly.Module | undefined;
 
 /**
  * `text` at CODE, executable; one writable page below STACK_TOP. By default system call 60 ends go(). With `bits` 32 it starts in
@@ -67,8 +73,9 @@ export async function guestProgram(text: string, options: GuestOptions): Promise
   if (options.smap === false) features.delete("SMAP");
   if (options.fsgsbase === false) features.delete("FSGSBASE");
   const cpu = { ...model, features, vendor: options.vendor ?? "intel" };
-  const machine = await Machine.create({ ramBytes: 8 * 1024 * 1024, cpu });
-  const ring0 = Ring0.boot(machine, { pti: options.pti, pcid: options.pcid, features });
+  const machine = await Machine.create({ ramBytes: 8 * 1024 * 1024, cpu, module });
+  module = machine.module;
+  const ring0 = Ring0.boot(machine, { pti: options.pti, pcid: options.pcid, features }, options.text);
   const space = ring0.createAddressSpace()!;
   const code = machine.phys.allocFrame();
   machine.phys.write(code, assemble(text));

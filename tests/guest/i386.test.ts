@@ -125,6 +125,18 @@ test("the fast door is SYSENTER on Intel's processor and SYSCALL on AMD's, and b
   assert.is(await instructions("hello32-int80", "intel"), await instructions("hello32-int80", "amd"));
 });
 
+test("execve goes from 64 to 32 bits and back", async () => {
+  const [narrow, wide] = [built("execute", 32), built("execute", 64)];
+  if (narrow === null || wide === null) return;
+  const hello = readFileSync(join(root, "guest-programs/hello32-sysenter"));
+  for (const options of MODES) {
+    const files = { "/32": readFileSync(narrow), "/64": readFileSync(wide), "/hello": hello };
+    const ended = await ring3(wide, { ...options, files, args: ["execute", "/32", "/64", "/64", "/32", "/hello"] });
+    assert.is(ended.text, "Hello, world!\n", described(options));
+    assert.is(ended.status, 0);
+  }
+});
+
 test("a 32-bit program's memory lies below 4 GiB, laid out as Linux lays it out", async () => {
   const program = built("i386-calls", 32);
   if (program === null) return;

@@ -38,6 +38,8 @@ static void note(int signal, siginfo_t *info, void *context) {
 
 static void note_and_leave(int signal, siginfo_t *info, void *context) {
   ucontext_t *uc = context;
+  // A handler inherits AC, and some processors check 16 bytes of MOVUPS too.
+  asm volatile("pushfq; andl $~0x40000, (%%rsp); popfq" ::: "memory", "cc");
   note(signal, info, context);
   memcpy((void *)registers, uc->uc_mcontext.gregs, sizeof registers);
   flags_seen = uc->uc_flags & 6;
@@ -54,7 +56,6 @@ static void fault(const char *what, int signal, void (*cause)(void), long addres
     printf("%s: nothing happened\n", what);
     return;
   }
-  asm volatile("pushfq; andl $~0x40000, (%%rsp); popfq" ::: "memory", "cc"); // AC, which the handler inherited
   printf("%s: signal %d, code %d, trapno %lld, err %llx, flags %lx", what, seen.si_signo, seen.si_code, registers[REG_TRAPNO], registers[REG_ERR], flags_seen);
   if (address == -1) printf(", si_addr is rip: %d", (long)seen.si_addr == registers[REG_RIP]);
   else printf(", si_addr %lx", (long)seen.si_addr - address);

@@ -66,29 +66,32 @@ export type Amend = (image: Uint8Array) => void;
 
 /**
  * The state of a frame into the CPU. A null pointer stands for that of a new program; a bad one (false) leaves that behind too.
+ * @param amend given for a frame that the kernel copies first, since it has another form of the state in front: it may stand anywhere
  * @throws Errno
  */
-export function restoreFpState(task: Task, pointer: number, amend: Amend = () => {}): boolean {
+export function restoreFpState(task: Task, pointer: number, amend?: Amend): boolean {
   const { registers } = task.kernel.machine;
   let good = pointer === 0;
   try {
-    if (!good) good = framesHaveXsave(registers) ? restoreExtended(task, pointer, amend) : restoreLegacy(task, pointer, amend);
-    else task.stack.resetFpuState(registers);
+    if (!good) {
+      task.mm.accessOk(pointer, fpStateSize(registers));
+      good = framesHaveXsave(registers) ? restoreExtended(task, pointer, amend) : restoreLegacy(task, pointer, amend);
+    } else task.stack.resetFpuState(registers);
   } finally {
     if (!good) task.stack.resetFpuState(registers);
   }
   return good;
 }
 
-function restoreLegacy(task: Task, pointer: number, amend: Amend): boolean {
-  if (pointer % FXSAVE_ALIGNMENT !== 0) return false;
+function restoreLegacy(task: Task, pointer: number, amend?: Amend): boolean {
+  if (amend === undefined && pointer % FXSAVE_ALIGNMENT !== 0) return false;
   const image = task.mm.copyFromUser(pointer, FX_IMAGE_SIZE);
-  amend(image);
+  amend?.(image);
   return fxRestore(task.kernel.machine.registers, image);
 }
 
 /** Linux check_xstate_in_sigframe: what does not say all of it consistently is an FXSAVE image, and other components begin anew. */
-function restoreExtended(task: Task, pointer: number, amend: Amend): boolean {
+function restoreExtended(task: Task, pointer: number, amend?: Amend): boolean {
   const { machine: { registers } } = task.kernel;
   const image = task.mm.copyFromUser(pointer, FX_IMAGE_SIZE);
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
@@ -96,16 +99,16 @@ function restoreExtended(task: Task, pointer: number, amend: Amend): boolean {
   const whole = view.getUint32(FX_SOFTWARE, true) === FP_XSTATE_MAGIC1 && size >= XSAVE_MINIMUM && size <= xsaveSize(registers)
     && size <= view.getUint32(SW_EXTENDED_SIZE, true) && task.mm.getU32(pointer + size) === FP_XSTATE_MAGIC2;
   if (!whole) {
-    if (pointer % FXSAVE_ALIGNMENT !== 0) return false;
+    if (amend === undefined && pointer % FXSAVE_ALIGNMENT !== 0) return false;
     const legacy = new Uint8Array(xsaveSize(registers));
     legacy.set(image);
-    amend(legacy);
+    amend?.(legacy);
     new DataView(legacy.buffer).setUint32(FX_IMAGE_SIZE, XCR0_X87 | XCR0_SSE, true);
     return xrstor(registers, legacy, XCR0_X87 | XCR0_SSE);
   }
-  if (pointer % FPSTATE_ALIGNMENT !== 0) return false;
+  if (amend === undefined && pointer % FPSTATE_ALIGNMENT !== 0) return false;
   const area = new Uint8Array(xsaveSize(registers));
   area.set(task.mm.copyFromUser(pointer, xsaveSize(registers)));
-  amend(area);
+  amend?.(area);
   return xrstor(registers, area, view.getUint32(SW_XFEATURES, true) & registers.lo(XCR0));
 }

@@ -88,7 +88,7 @@ export function setupRtFrame(task: Task, regs: PtRegs, { info, action }: Deliver
     return;
   }
   regs.cs = __USER_CS;
-  regs.ss = __USER_DS;
+  forceValidSs(task, regs);
   regs.setHalves(PT_FLAGS, regs.lo(PT_FLAGS) & ~(FLAG_DF | FLAG_RF | FLAG_TF), 0);
   task.stack.resetFpuState(kernel.machine.registers);
   signals.saved = null;
@@ -128,7 +128,8 @@ function putFrame(task: Task, regs: PtRegs, frame: number, fpstate: number, rest
   };
   put(0, restorer);
   const extended = framesHaveXsave(task.kernel.machine.registers) ? UC_FP_XSTATE : 0;
-  put(FRAME_UCONTEXT, extended | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS);
+  // A handler may turn the frame of 32-bit code into one of 64-bit code without a thought for SS.
+  put(FRAME_UCONTEXT, extended | UC_SIGCONTEXT_SS | (regs.cs === __USER_CS ? UC_STRICT_RESTORE_SS : 0));
   put(FRAME_STACK, alternateStack.sp);
   view.setUint32(FRAME_STACK + 8, alternateStack.flags, true);
   put(FRAME_STACK + 16, alternateStack.size);
@@ -171,6 +172,11 @@ export function restoreRtFrame(task: Task, regs: PtRegs): boolean {
   }
 }
 
+/** An SS that IRETQ would not take gives way to the usual one. */
+function forceValidSs(task: Task, regs: PtRegs): void {
+  if (!task.kernel.ring0.isUserStackSegment(regs.ss)) regs.ss = __USER_DS;
+}
+
 function restoreContext(task: Task, regs: PtRegs, context: Uint8Array, ucFlags: number): boolean {
   const view = new DataView(context.buffer, context.byteOffset, context.byteLength);
   task.restartBlock = null;
@@ -182,8 +188,8 @@ function restoreContext(task: Task, regs: PtRegs, context: Uint8Array, ucFlags: 
   const flags = view.getUint32(SC_FLAGS, true);
   regs.setHalves(PT_FLAGS, (regs.lo(PT_FLAGS) & ~FIX_EFLAGS) | (flags & FIX_EFLAGS), regs.hi(PT_FLAGS));
   regs.origAx = -1;
-  // For programs that made up a frame before SS was part of it (Linux force_valid_ss).
-  if ((ucFlags & UC_STRICT_RESTORE_SS) === 0 && regs.cs === __USER_CS) regs.ss = __USER_DS;
+  // For programs that made up a frame before SS was part of it.
+  if ((ucFlags & UC_STRICT_RESTORE_SS) === 0 && regs.cs === __USER_CS) forceValidSs(task, regs);
   const pointer = view.getUint32(SC_FPSTATE + 4, true) * TWO_32 + view.getUint32(SC_FPSTATE, true);
   return restoreFpState(task, pointer);
 }

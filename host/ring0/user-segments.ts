@@ -92,6 +92,14 @@ function isUsable(selector: number, hi: number): boolean {
   return conforming || Math.max(selector & 3, USER_LEVEL) <= dpl;
 }
 
+/** Is it a stack segment for 64-bit code at CPL 3: present, DPL 3, writable data (Linux force_valid_ss)? */
+export function isUserStackSegment(selector: number, read: DescriptorReader): boolean {
+  const descriptor = (selector & 0xfffc) === 0 ? null : read(selector);
+  if (descriptor === null) return false;
+  const attributes = attributesIn(descriptor[1]);
+  return (attributes & (ATTR_P | ATTR_S | ATTR_CODE | ATTR_RW)) === (ATTR_P | ATTR_S | ATTR_RW) && ((attributes >>> DPL_SHIFT) & 3) === USER_LEVEL;
+}
+
 /** What a task keeps of its segment registers while another one runs, and its TLS descriptors. */
 export class UserSegments {
   /** Entries GDT_ENTRY_TLS_MIN up, two words each (Linux thread_struct.tls_array). */

@@ -8,7 +8,8 @@
 import type { Registers } from "../machine/registers";
 import { FX_IMAGE_SIZE, fxMxcsr, fxRestoreMxcsr, fxRestoreX87, fxRestoreXmm, fxSave, MXCSR_MASK } from "./fx-image";
 import { XCR0_AVX, XCR0_SSE, XCR0_X87 } from "../../kernel/abi/bits";
-import { FCW, FTW, FSW, FOP, FIP, FDP, MXCSR, ST, XCR0, XMM, YMM_HIGH } from "../../kernel/abi/state";
+import { FEATURE_XSAVEC } from "../../kernel/abi/cpuid-features";
+import { FCW, FEATURE_WORDS, FTW, FSW, FOP, FIP, FDP, MXCSR, ST, XCR0, XMM, YMM_HIGH } from "../../kernel/abi/state";
 
 export const XSAVE_HEADER = FX_IMAGE_SIZE;
 const XSAVE_HEADER_SIZE = 64;
@@ -39,21 +40,41 @@ export function xsave(registers: Registers): Uint8Array {
   return image;
 }
 
+const XSTATE_BV = XSAVE_HEADER;
+const XCOMP_BV = XSAVE_HEADER + 8;
+/** Upper half of XCOMP_BV: the area is in the compacted form. AVX, the only component that could move, is the first there is. */
+const COMPACTED = 0x80000000;
+
+function zero(view: DataView, from: number, end: number): boolean {
+  for (let at = from; at < end; at += 4) if (view.getUint32(at, true) !== 0) return false;
+  return true;
+}
+
+/** SDM Vol. 1 13.8.1 and 13.8.2, the #GP conditions of the header. */
+function headerValid(registers: Registers, view: DataView): boolean {
+  const enabled = registers.lo(XCR0);
+  const present = view.getUint32(XSTATE_BV, true);
+  const compaction = view.getUint32(XCOMP_BV, true);
+  if (view.getUint32(XSTATE_BV + 4, true) !== 0) return false;
+  if (view.getUint32(XCOMP_BV + 4, true) === 0) return (present & ~enabled) === 0 && compaction === 0 && zero(view, XCOMP_BV + 8, XCOMP_BV + 16);
+  const offered = (registers.u32[(FEATURE_WORDS >>> 2) + (FEATURE_XSAVEC >>> 5)]! & (1 << (FEATURE_XSAVEC & 31))) !== 0;
+  return offered && view.getUint32(XCOMP_BV + 4, true) === COMPACTED && (compaction & ~enabled) === 0 && (present & ~compaction) === 0
+    && zero(view, XCOMP_BV + 8, XSAVE_MINIMUM);
+}
+
 /**
- * What XRSTOR64 does for the components of `asked` with an area in standard form; those of XCR0 that are not asked for are put into
- * their initial configuration. False, and nothing changed, where it would be #GP: header or MXCSR with bits that do not exist.
+ * What XRSTOR64 does for the components of `asked`; those of XCR0 that are not asked for are put into their initial configuration, as
+ * by a second one. False, and nothing changed, where it would be #GP: header or MXCSR with bits that do not exist.
  */
 export function xrstor(registers: Registers, image: Uint8Array, asked: number): boolean {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
-  const enabled = registers.lo(XCR0);
-  const present = view.getUint32(XSAVE_HEADER, true);
-  if ((present & ~enabled) !== 0 || view.getUint32(XSAVE_HEADER + 4, true) !== 0) return false;
-  for (let at = XSAVE_HEADER + 8; at < XSAVE_HEADER + 24; at += 4) if (view.getUint32(at, true) !== 0) return false;
-  // MXCSR comes from memory whatever XSTATE_BV says of SSE.
-  const loadsMxcsr = (asked & (XCR0_SSE | XCR0_AVX)) !== 0;
-  if (loadsMxcsr && (fxMxcsr(image) & ~MXCSR_MASK) !== 0) return false;
+  if (!headerValid(registers, view)) return false;
+  const given = asked & view.getUint32(XSTATE_BV, true);
+  // In the standard form MXCSR comes from memory whatever XSTATE_BV says of SSE, in the compacted one it is part of SSE.
+  const compacted = view.getUint32(XCOMP_BV + 4, true) !== 0;
+  const readsMxcsr = compacted ? (given & XCR0_SSE) !== 0 : (asked & (XCR0_SSE | XCR0_AVX)) !== 0;
+  if (readsMxcsr && (fxMxcsr(image) & ~MXCSR_MASK) !== 0) return false;
   const { u8, u16 } = registers;
-  const given = asked & present;
   if (given & XCR0_X87) fxRestoreX87(registers, image);
   else {
     u16[FCW >>> 1] = FCW_INITIAL;
@@ -66,7 +87,8 @@ export function xrstor(registers: Registers, image: Uint8Array, asked: number): 
   }
   if (given & XCR0_SSE) fxRestoreXmm(registers, image);
   else u8.fill(0, XMM, XMM + XMM_BYTES);
-  if (loadsMxcsr) fxRestoreMxcsr(registers, image);
+  // Where SSE is not asked for, its initial configuration has MXCSR.
+  if (readsMxcsr && asked & XCR0_SSE) fxRestoreMxcsr(registers, image);
   else registers.setWord(MXCSR, MXCSR_INITIAL);
   if (given & XCR0_AVX) u8.set(image.subarray(XSAVE_MINIMUM, XSAVE_MINIMUM + AVX_BYTES), YMM_HIGH);
   else u8.fill(0, YMM_HIGH, YMM_HIGH + AVX_BYTES);

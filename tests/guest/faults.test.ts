@@ -121,15 +121,16 @@ function lastWords(name: string): string {
 
 test("SIGILL names the instruction with its bytes and its disassembly", () => {
   if (!built()) return;
-  assert.match(lastWords("ud2"), /^SIGILL \(Illegal instruction\) at rip 0x[0-9a-f]+: 0f 0b {2}ud2\n$/);
-  assert.match(lastWords("PUSH ES, which 64-bit mode does not have"), /^SIGILL \(Illegal instruction\) at rip 0x[0-9a-f]+: 06 [0-9a-f ]+ {2}\(no instruction\)\n$/);
+  assert.match(lastWords("ud2"), /^SIGILL \(Illegal instruction\) at rip 0x[0-9a-f]+: 0f 0b \(ud2\)\n$/);
+  assert.match(lastWords("PUSH ES, which 64-bit mode does not have"), /^SIGILL \(Illegal instruction\) at rip 0x[0-9a-f]+: 06 [0-9a-f ]+ \(no instruction\)\n$/);
 });
 
 test("SIGSEGV names the address where there is one", () => {
   if (!built()) return;
   assert.match(lastWords("a read of the direct map"), /^SIGSEGV \(Segmentation fault\) at rip 0x[0-9a-f]+, address 0xffff888000000000\n$/);
   assert.match(lastWords("a jump to address 0"), /^SIGSEGV \(Segmentation fault\) at rip 0x0, address 0x0\n$/);
-  assert.match(lastWords("a jump into the vsyscall page"), /^SIGSEGV \(Segmentation fault\) at rip 0xffffffffff600123, address 0xffffffffff600123\n$/);
+  // Linux emulate_vsyscall: an address there that is no entry is warned of as "misaligned", and earns a SIGSEGV without si_addr.
+  assert.match(lastWords("a jump into the vsyscall page"), /^SIGSEGV \(Segmentation fault\) at rip 0xffffffffff600123\n$/);
   assert.match(lastWords("a push at address 0"), /^SIGSEGV \(Segmentation fault\) at rip 0x[0-9a-f]+, address 0xfffffffffffffff8\n$/);
   assert.match(lastWords("hlt"), /^SIGSEGV \(Segmentation fault\) at rip 0x[0-9a-f]+\n$/);
 });

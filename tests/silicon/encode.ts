@@ -72,7 +72,7 @@ export function shapeOf(row: Row): RowShape {
   return shape;
 }
 
-const sizedWithoutOperands = new Set(["CBW", "CWD", "PUSHF", "POPF", "PUSHFQ", "POPFQ", "LEAVE", "ENTER", "CMPXCHG8B", "RET", "FXSAVE", "FXRSTOR",
+const sizedWithoutOperands = new Set(["CBW", "CWD", "PUSHF", "POPF", "PUSHFQ", "POPFQ", "LEAVE", "ENTER", "IRET", "CMPXCHG8B", "RET", "FXSAVE", "FXRSTOR",
   "WRFSBASE", "WRGSBASE", "RDFSBASE", "RDGSBASE"]);
 
 const bytesOfSize: Record<string, number> = { b: 1, bs: 1, bss: 1, w: 2, d: 4, q: 8, dq: 16, ps: 16, pd: 16, ss: 4, sd: 8, x: 16, t: 10, pi: 8, qq: 32 };
@@ -108,7 +108,7 @@ function vexBytes(shape: RowShape, rex: number, registers: Encoding["registers"]
 export function encode(row: Row, shape: RowShape, random: Random, wantMemory: boolean, amd: boolean): Encoding {
   const { operands } = shape;
   const isBranch = operands.some((o) => o.letter === "J");
-  const sized = operands.some((o) => /^[vzy]/.test(o.size)) || sizedWithoutOperands.has(row.mnemonic) || operands.some((o) => /^[er]AX$/.test(o.text));
+  const sized = operands.some((o) => /^[vzyp]/.test(o.size)) || sizedWithoutOperands.has(row.mnemonic) || operands.some((o) => /^[er]AX$/.test(o.text));
   let rexW = shape.rexW >= 0 ? shape.rexW : sized && random.chance(0.4) ? 1 : random.chance(0.02) ? 1 : 0;
   const prefixes: number[] = [];
   // F2 and F3 rows of operand size v have a word form: the mandatory prefix and 66 together.

@@ -14,6 +14,8 @@ export interface Instance {
   /** Where the row's instruction starts in the code; bytes before it are another that only sets flags. */
   preludeLength: number;
   operandSize: number;
+  /** Number of the register that ModRM.rm names. */
+  destination?: number;
   /** Of an operand by FS or GS: its address without the segment's base. */
   offset?: bigint;
 }
@@ -21,23 +23,27 @@ export interface Instance {
 const [RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI] = [0, 1, 2, 3, 4, 5, 6, 7];
 const MASK64 = (1n << 64n) - 1n;
 
-/**
- * What cannot be compared: the result depends on the computer and not on the state, or it would leave the windows for good
- * (into other segments, into the runner's Linux).
- */
-const notComparable = new Set(`SYSCALL SYSENTER SYSEXIT SYSRET INT INT1 IRET IRETD IRETQ CPUID RDTSC RDTSCP RDPMC RDPID RDRAND RDSEED XGETBV SGDT SIDT
-  SLDT STR SMSW LAR LSL VERR VERW VMCALL VMMCALL LFS LGS LSS LDS LES MONITOR MWAIT XBEGIN XEND XABORT XTEST
-  RDPKRU WRPKRU UMONITOR UMWAIT TPAUSE XSAVE XSAVEOPT XSAVEC XSAVES XRSTOR XRSTORS`.split(/\s+/));
+/** What cannot be compared: it would leave the windows for good, or is the hypervisor's. */
+const notComparable = new Set("VMMCALL MONITOR MWAIT XBEGIN XEND XABORT XTEST RDPKRU WRPKRU UMONITOR UMWAIT TPAUSE XSAVES XRSTORS".split(" "));
 
 /** Is there anything to compare for this row in 64-bit mode at CPL 3? */
 export function isComparable(row: Row, vendor: Vendor): boolean {
   if (row.mode === "32") return false;
   if (row.vendor !== undefined && row.vendor !== vendor) return false;
-  if (notComparable.has(row.mnemonic) || /FAR|RETF|PTR/.test(row.fn ?? "")) return false;
-  // Segment registers hold the selectors of the Linux the chip runs.
-  if (/^(0F A[0189]|0[67EF]|1[67EF])$/.test(row.opcode)) return false;
-  if (/\bS[dw]?\b|\bS,|,S|\b[FG]S\b/.test(row.operands)) return false;
-  return true;
+  return !notComparable.has(row.mnemonic);
+}
+
+const readsSelector = (row: Row) => /^(LAR|LSL|VERR|VERW)$/.test(row.mnemonic);
+const loadsSelector = (row: Row) => /^(8E|0F A1|0F A9)$/.test(row.opcode);
+const isFar = (row: Row) => /FAR|RETF/.test(row.fn ?? "") || /^L[SFG]S$/.test(row.mnemonic);
+
+/**
+ * Selectors that mean the same on both sides: null ones, those past the end of the table, and with `code` the 64-bit code segment. Of the
+ * null ones only 0 is loaded, since the chip's DS and ES keep it for later cases.
+ */
+function selector(random: Random, loaded: boolean, code: boolean): number {
+  if (code && random.chance(0.7)) return 0x33;
+  return random.chance(0.5) ? (loaded ? 0 : random.below(4)) : 0xfff8 + random.below(4);
 }
 
 /** The nearest RSP that every chip can start a case with: IRETQ to one that is not canonical is #GP(0) on AMD. */
@@ -179,7 +185,7 @@ export function generate(row: Row, random: Random, vendor: Vendor): Instance {
   const wide = operands.find((o) => "EMWQXYO".includes(o.letter) && o.letter);
   let bytes = wide ? operandBytes(wide.size, e.operandSize) : 0;
   if (row.fn === "CMPXCHG8B" || row.mnemonic === "CMPXCHG8B") bytes = e.operandSize === 8 ? 16 : 8;
-  if (bytes === 0) bytes = /^FX/.test(row.mnemonic) ? 512 : /FN?SAVE|FRSTOR/.test(row.mnemonic) ? 108 : /FN?STENV|FLDENV/.test(row.mnemonic) ? 28 : 16;
+  if (bytes === 0) bytes = /^XSAVE|^XRSTOR/.test(row.mnemonic) ? 576 : /^FX/.test(row.mnemonic) ? 512 : /FN?SAVE|FRSTOR/.test(row.mnemonic) ? 108 : /FN?STENV|FLDENV/.test(row.mnemonic) ? 28 : 16;
 
   // Implied operands first; an addressing form may overwrite them.
   if (row.mnemonic === "CMPXCHG" && e.registers.E !== undefined && random.chance(0.5)) gpr[RAX] = gpr[e.registers.E];
@@ -204,6 +210,31 @@ export function generate(row: Row, random: Random, vendor: Vendor): Instance {
     new DataView(target.buffer).setBigUint64(0, codeTarget(), true);
     poke(draft, stack, target);
   }
+  const words = (address: bigint, size: number, ...values: bigint[]) => {
+    const list = new Uint8Array(size * values.length);
+    values.forEach((value, i) => {
+      for (let k = 0; k < size; k++) list[i * size + k] = Number((value >> BigInt(8 * k)) & 255n);
+    });
+    poke(draft, address, list);
+  };
+  if (/RETF/.test(row.fn ?? "") || row.mnemonic === "IRET") {
+    draft.patches.clear();
+    const frame = [codeTarget(), BigInt(selector(random, false, true))];
+    if (row.mnemonic === "IRET") frame.push(BigInt((random.u32() & 0x200cd5) | 0x202), random.chance(0.9) ? BigInt(DATA_BASE + 0x900) : dataAddress(random, 8, 8), random.chance(0.9) ? 0x2bn : 0n);
+    words(stack, e.operandSize, ...frame);
+  }
+  if (readsSelector(row) || loadsSelector(row)) {
+    const value = BigInt(selector(random, loadsSelector(row), false));
+    if (e.registers.E !== undefined) gpr[e.registers.E] = (gpr[e.registers.E] & ~0xffffn) | value;
+    else if (!e.memory) words(stack, 8, value);
+  }
+  // Only x87 and SSE: which components there are besides is the computer's.
+  if (/^XSAVE|^XRSTOR/.test(row.mnemonic)) {
+    gpr[RAX] = (gpr[RAX] & ~0xffffffffn) | BigInt(random.below(4));
+    gpr[RDX] &= ~0xffffffffn;
+  }
+  if (row.mnemonic === "XGETBV" || row.mnemonic === "CPUID") gpr[RCX] = BigInt(random.below(3));
+  if (row.mnemonic === "INT" && row.opcode === "CD" && [0x19, 0x80].includes(e.bytes[e.immediateAt])) e.bytes[e.immediateAt] = 0x81; // the chip's Linux or its host answers
   let repeats = 0;
   if (operands.some((o) => "XY".includes(o.letter) && o.letter)) {
     gpr[RSI] = dataAddress(random, 64, e.operandSize);
@@ -255,6 +286,18 @@ export function generate(row: Row, random: Random, vendor: Vendor): Instance {
       new DataView(value.buffer).setUint32(0, random.chance(0.8) ? random.u32() & 0xffff : random.u32() & 0x1ffff, true);
       poke(draft, target, value);
     }
+    if (readsSelector(row) || loadsSelector(row) || isFar(row)) {
+      draft.patches.clear();
+      const value = BigInt(selector(random, !readsSelector(row), isFar(row) && !/^L.S$/.test(row.mnemonic)));
+      if (isFar(row)) words(target, 1, ...Array.from({ length: e.operandSize }, (_, i) => (codeTarget() >> BigInt(8 * i)) & 255n), value & 255n, value >> 8n);
+      else words(target, 2, value);
+    }
+    if (/^XSAVE|^XRSTOR/.test(row.mnemonic)) {
+      // The header: XSTATE_BV, XCOMP_BV, zeros.
+      draft.patches.clear();
+      poke(draft, target + 512n, Uint8Array.from({ length: 64 }, (_, i) => (i === 0 ? random.below(4) : i === 1 && random.chance(0.03) ? 0x20 : 0)));
+      if (row.mnemonic === "XRSTOR") poke(draft, target, new Uint8Array([...floatingState(random, { ...row, cpuid: "FPU" }), ...new Uint8Array(32)]));
+    }
     if (row.mnemonic === "FXRSTOR") {
       const image = new Uint8Array(512);
       image.set(floatingState(random, { ...row, cpuid: "FPU" }));
@@ -279,7 +322,7 @@ export function generate(row: Row, random: Random, vendor: Vendor): Instance {
   const patches = [...draft.patches].map(([offset, bytes]) => ({ offset, bytes }));
   const code = Uint8Array.from([...before, ...e.bytes]).subarray(0, CODE_SIZE - codeOffset);
   return {
-    row, preludeLength: before.length, operandSize: e.operandSize, offset: segmentOffset(e, gpr),
+    row, preludeLength: before.length, operandSize: e.operandSize, offset: segmentOffset(e, gpr), destination: e.registers.E,
     case: { code, codeOffset, gpr, rflags, fsBase, gsBase, fx: floatingState(random, row), patches },
   };
 }

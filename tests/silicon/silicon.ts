@@ -1,4 +1,4 @@
-// The oracle by hand: node build/tests/silicon/silicon.mjs [--seed N] [--count M] [--only MNEMONIC or opcode] [--show K] [--verbose]
+// The oracle by hand: node build/tests/silicon/silicon.mjs [--seed N] [--count M] [--only MNEMONIC or opcode,...] [--show K] [--verbose]
 // --record: records the vectors whose cases have changed (--all: every one) on this chip. --coverage: how many each form passes.
 // Bundled by `node tests/silicon/build.mjs`, which also starts it.
 
@@ -45,7 +45,7 @@ if (values.record) {
 }
 
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
-const chosen = rows.filter((row) => (!values.only || row.mnemonic === values.only || row.opcode === values.only)
+const chosen = rows.filter((row) => (!values.only || values.only.split(",").some((only) => row.mnemonic === only || row.opcode === only))
   && (!values.feature || (row.cpuid ?? "base") === values.feature));
 console.log(`seed ${seed}, ${chosen.length} rows, on ${chipName()}`);
 const runner = buildNativeRunner(root);

@@ -2,16 +2,20 @@
 
 import type { Guest } from "./crossing-guest";
 import { TSS_sp1 } from "../../host/ring0/descriptors";
-import { CPU_TSS_RW, EXCEPTION_STACKS } from "../../host/ring0/layout";
+import { CPU_TSS_RW, describeStack, EXCEPTION_STACKS } from "../../host/ring0/layout";
 import { FLAG_RF } from "../../kernel/abi/bits";
-import { DR0, DR7, MACHINE_CHECK_WAITS, NMI_BLOCKED, NMI_WAITS, NO_VECTOR, PENDING_DEBUG, PENDING_INTERRUPT, PENDING_NMI, RFLAGS, RIP, RSP, SHADOW } from "../../kernel/abi/state";
+import { CPL, DR0, DR7, MACHINE_CHECK_WAITS, NMI_BLOCKED, NMI_WAITS, NO_VECTOR, PENDING_DEBUG, PENDING_INTERRUPT, PENDING_NMI, RFLAGS, RIP, RSP, SHADOW } from "../../kernel/abi/state";
 import { VECTOR_DB, VECTOR_MC, VECTOR_NMI, VECTOR_TIMER } from "../../kernel/abi/vectors";
 
-export type EventName = "NMI" | "#MC" | "#DB" | "#DB on the instruction" | "#DB on its data" | "timer";
+export type EventName =
+  | "NMI" | "#MC" | "#DB" | "#DB on the instruction" | "#DB on its data" | "timer" | "NMI in the NMI handler" | "#DB in the NMI handler and an NMI";
 
 export interface InjectedEvent {
   name: EventName;
+  /** What the kernel hears of once more. */
   vector: number;
+  /** What it may hear of besides. */
+  besides?: number;
   /** Arms or raises it. False: it cannot come here. */
   inject(guest: Guest): boolean;
   /** Instructions to run until it has been delivered, if nothing holds it back. */
@@ -20,6 +24,8 @@ export interface InjectedEvent {
   waits(guest: Guest, stub: number): boolean;
   /** It may find nothing to hit. */
   mayMiss?: true;
+  /** If the kernel has not heard of the one before, it may hear of both at once. */
+  mayMerge?: true;
 }
 
 const stackOf = (name: string) => EXCEPTION_STACKS.find((stack) => stack.name === name)!;
@@ -120,8 +126,36 @@ export function eventNamed(name: EventName): InjectedEvent {
   return EVENTS.find((event) => event.name === name)!;
 }
 
-/** Lets NMIs in again, as an exception and its IRET in the NMI handler would, and raises the next. */
-export function nestedNmi({ machine }: Guest): void {
-  machine.registers.setWord(NMI_BLOCKED, 0);
-  machine.registers.setWord(PENDING_NMI, NMI_WAITS);
+const NMI = eventNamed("NMI");
+const BREAKPOINT = eventNamed("#DB on the instruction");
+
+/**
+ * Is the CPU in the handler of an NMI, where an exception is allowed to let the next one in? Not before the hardware's frame has been
+ * copied out of its way: there Linux has no breakpoints, and nothing else can fault.
+ */
+function inNmiHandler(guest: Guest): boolean {
+  const { registers } = guest.machine;
+  if (registers.getWord(NMI_BLOCKED) === 0 || registers.getWord(CPL) !== 0) return false;
+  if (!onStackOf(guest, "NMI")) return describeStack(registers.getLinear(RSP)) === "kernel stack";
+  const rip = registers.getLinear(RIP);
+  const from = (label: string) => rip >= guest.ring0.labels.get(label)!;
+  return from("repeat_nmi") || (from("paranoid_entry") && !from("paranoid_exit"));
 }
+
+/** NMIs are blocked until an IRET, and that of an exception in the handler of one is enough (SDM Vol. 3A 6.7.1). */
+export const NESTED_EVENTS: readonly InjectedEvent[] = [
+  {
+    name: "NMI in the NMI handler", vector: VECTOR_NMI, instructions: 0, mayMerge: true,
+    inject(guest) {
+      if (!inNmiHandler(guest)) return false;
+      guest.machine.registers.setWord(NMI_BLOCKED, 0);
+      return NMI.inject(guest);
+    },
+    waits: NMI.waits,
+  },
+  {
+    name: "#DB in the NMI handler and an NMI", vector: VECTOR_NMI, besides: VECTOR_DB, instructions: 1, mayMerge: true,
+    inject: (guest) => inNmiHandler(guest) && BREAKPOINT.inject(guest) && NMI.inject(guest),
+    waits: NMI.waits,
+  },
+];

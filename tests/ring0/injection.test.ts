@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import type { GuestOptions } from "./crossing-guest";
 import { Violation } from "./crossing-watch";
 import { DOORS } from "./injection-doors";
-import { EVENTS } from "./injection-events";
+import { EVENTS, NESTED_EVENTS } from "./injection-events";
 import { InjectionRig } from "./injection-rig";
 
 const everything = process.env.RING3_INJECTION === "all";
@@ -32,7 +32,7 @@ for (const options of modes) {
       if (door.vendor !== undefined && door.vendor !== options.vendor) continue;
       const rig = await InjectionRig.create(door, options);
       try {
-        injections += rig.inject(EVENTS, everything ? 1 : door.stride);
+        injections += rig.inject([...EVENTS, ...NESTED_EVENTS], everything ? 1 : door.stride);
       } catch (error) {
         if (!(error instanceof Violation)) throw error;
         problems.push(error.message);

@@ -25,6 +25,7 @@ export type { HostClock } from "./linux/clock";
 export { Crossing, type CrossingFrame, type CrossingListener, type CrossingState, type CrossingStep } from "./ring0/crossing";
 
 export { CrossingMeter, type CrossingCause, type CrossingTotal } from "./ring0/crossing-meter";
+export { ImmediateAnswers } from "./ring0/immediate-answers";
 export { type DearInstruction, InstructionSteps, type StepCounts } from "./ring0/instruction-steps";
 export { compileModule, counters, type Counters } from "./machine/counters";
 

@@ -6,7 +6,7 @@
 // instruction was, and how many of the dear ones there are; and their sum has to agree with the count at full speed.
 
 import { counters, type Counters, InstructionSteps, type StepCounts } from "../index";
-import { runCrossings, type SharedCode } from "./crossings-guest";
+import { type MarkListener, runCrossings, type SharedCode } from "./crossings-guest";
 import type { Configuration, Row } from "./crossings-rows";
 
 const WARM_UP = 32;
@@ -28,15 +28,21 @@ export interface CountOptions extends Configuration {
 }
 
 /** The counts of one row, or one line that says why there are none. @throws Error when our own two ways of counting disagree */
-export async function countRow(row: Row, options: CountOptions): Promise<RowCounts | string> {
+export function countRow(row: Row, options: CountOptions): Promise<RowCounts | string> {
+  return countCalls(`${row.operation} by ${row.door}`, (counts, listener) => runCrossings(row, counts, { ...options, ...listener, clock: "virtual" }));
+}
+
+/** Runs a guest that makes these batches; null, or one line that says why it did not. */
+export type GuestRun = (batches: readonly number[], listener: MarkListener) => Promise<string | null>;
+
+/** The counts of one call of what `guest` calls. @throws as countRow */
+export async function countCalls(title: string, guest: GuestRun): Promise<RowCounts | string> {
   const begun: Counters[] = [];
   const spent: Counters[] = [];
   const steps: StepCounts[] = [];
   let stepper!: InstructionSteps;
   const counts = [WARM_UP, CALLS, 2 * CALLS, STEPPED_CALLS, 2 * STEPPED_CALLS];
-  const refusal = await runCrossings(row, counts, {
-    ...options,
-    clock: "virtual",
+  const refusal = await guest(counts, {
     onBoot(kernel) {
       stepper = new InstructionSteps(kernel.ring0);
     },
@@ -57,7 +63,7 @@ export async function countRow(row: Row, options: CountOptions): Promise<RowCoun
   const dear = Object.fromEntries(Object.keys(many.dear).map((name) => [name, each((counts) => counts.dear[name as keyof RowCounts["dear"]])]));
   const result: RowCounts = { ...perCall, user: each(({ user }) => user), kernel: each(({ kernel }) => kernel), dear: dear as RowCounts["dear"] };
   if (result.user + result.kernel !== result.instructions) {
-    throw new Error(`${row.operation} by ${row.door}: ${result.instructions} instructions, but ${result.user} + ${result.kernel} step by step`);
+    throw new Error(`${title}: ${result.instructions} instructions, but ${result.user} + ${result.kernel} step by step`);
   }
   return result;
 }

@@ -1,7 +1,8 @@
-// Runs guest-programs/crossings here, and looks at the machine each time it says that a batch begins or ends: it writes a dot.
+// Runs a guest here, and looks at the machine each time it says that a batch begins or ends: it writes a dot. The guest is
+// guest-programs/crossings, or one of doors-guest.ts.
 // Used by crossings-counts.ts and crossings-times.ts.
 
-import { type Kernel, run } from "../index";
+import { type Kernel, run, type RunOptions, type RunResult } from "../index";
 import type { Configuration, Row } from "./crossings-rows";
 
 /** Enough for the kernel and a small program. */
@@ -15,39 +16,52 @@ export interface SharedCode {
   module?: Kernel["machine"]["module"];
 }
 
-export interface GuestOptions extends Configuration {
-  program: Uint8Array;
-  code: SharedCode;
-  seed: bigint;
-  aslr: boolean;
-  clock: "host" | "virtual";
+export interface MarkListener {
   onBoot?(kernel: Kernel): void;
   /** `begins`: the batch of this index is about to begin, or has just ended. Called while the guest is in its write(). */
   onMark?(kernel: Kernel, batch: number, begins: boolean): void;
 }
 
+export interface GuestOptions extends Configuration, MarkListener {
+  program: Uint8Array;
+  code: SharedCode;
+  seed: bigint;
+  aslr: boolean;
+  clock: "host" | "virtual";
+}
+
 /** null when the program went through the door as often as asked, else one line that says why not. */
 export async function runCrossings(row: Row, counts: readonly number[], options: GuestOptions): Promise<string | null> {
+  const { pti, pcid, seed, aslr, clock } = options;
+  const args = ["crossings", row.operation, row.door, ...counts.map(String)];
+  const { result, marks, stderr } = await runMarked(options.program, counts.length, { args, pti, pcid, seed, aslr, clock }, options.code, options);
+  // A door that no code stands behind is a fault: #GP for a missing gate or MSR, #PF for a missing page.
+  if (result.signal !== null) return `not built (${result.signal})`;
+  if (result.status === NO_SUCH_DOOR) return "not built (no such function)";
+  if (result.status === WRONG_ANSWER) throw new Error(stderr.trim());
+  if (result.status !== 0 || marks !== 2 * counts.length) throw new Error(`crossings ended with status ${result.status}: ${stderr.trim()}`);
+  return null;
+}
+
+/** Runs `program`, which makes so many batches with a dot before and behind each. `marks` is how many dots came. */
+export async function runMarked(
+  program: Uint8Array, batches: number, options: RunOptions, code: SharedCode, listener: MarkListener,
+): Promise<{ result: RunResult; marks: number; stderr: string }> {
   let kernel!: Kernel;
   let marks = 0;
   let stderr = "";
-  const result = await run(options.program, {
-    args: ["crossings", row.operation, row.door, ...counts.map(String)],
+  const result = await run(program, {
+    ...options,
     memoryMiB: MEMORY_MIB,
-    pti: options.pti,
-    pcid: options.pcid,
-    seed: options.seed,
-    aslr: options.aslr,
-    clock: options.clock,
-    module: options.code.module,
+    module: code.module,
     onBoot(booted) {
       kernel = booted;
-      options.code.module = booted.machine.module;
-      options.onBoot?.(booted);
+      code.module = booted.machine.module;
+      listener.onBoot?.(booted);
     },
     stdout(bytes) {
-      if (bytes.length === 1 && bytes[0] === DOT && marks < 2 * counts.length) {
-        options.onMark?.(kernel, marks >> 1, marks % 2 === 0);
+      if (bytes.length === 1 && bytes[0] === DOT && marks < 2 * batches) {
+        listener.onMark?.(kernel, marks >> 1, marks % 2 === 0);
         marks++;
       }
     },
@@ -55,12 +69,7 @@ export async function runCrossings(row: Row, counts: readonly number[], options:
       stderr += String.fromCharCode(...bytes);
     },
   });
-  // A door that no code stands behind is a fault: #GP for a missing gate or MSR, #PF for a missing page.
-  if (result.signal !== null) return `not built (${result.signal})`;
-  if (result.status === NO_SUCH_DOOR) return "not built (no such function)";
-  if (result.status === WRONG_ANSWER) throw new Error(stderr.trim());
-  if (result.status !== 0 || marks !== 2 * counts.length) throw new Error(`crossings ended with status ${result.status}: ${stderr.trim()}`);
-  return null;
+  return { result, marks, stderr };
 }
 
 const DOT = 0x2e;

@@ -26,7 +26,7 @@ export function time(ns: number): string {
   return ns.toFixed(Math.abs(ns) < 100 ? 1 : 0);
 }
 
-function spreadText(times: Spread | null): string {
+export function spreadText(times: Spread | null): string {
   return times === null ? ABSENT : `${time(times.median)} (${time(times.min)}-${time(times.max)})`;
 }
 

@@ -2,7 +2,7 @@
 // all from the same ELF file. Times are the host's clock around batches of calls; what the loop takes is subtracted.
 
 import { spawnSync } from "node:child_process";
-import type { RowCounts } from "./crossings-counts";
+import type { GuestRun, RowCounts } from "./crossings-counts";
 import { runCrossings, type SharedCode } from "./crossings-guest";
 import type { Configuration, Row } from "./crossings-rows";
 
@@ -41,20 +41,25 @@ export function callsPerBatch(counts: RowCounts): number {
 }
 
 /** Nanoseconds per call of each batch, the loop included. @throws Error when the door is not built */
-export async function timeRow(row: Row, calls: number, options: TimeOptions): Promise<number[]> {
+export function timeRow(row: Row, calls: number, options: TimeOptions): Promise<number[]> {
+  const guest: GuestRun = (counts, listener) => runCrossings(row, counts, { ...options, ...listener });
+  return timeCalls(`${row.operation} by ${row.door}`, calls, options.batches, guest);
+}
+
+/** Nanoseconds per call of what `guest` calls, of each of so many batches. @throws as timeRow */
+export async function timeCalls(title: string, calls: number, batches: number, guest: GuestRun): Promise<number[]> {
   const samples: number[] = [];
   let begun = 0;
   // The first batch brings the code in.
-  const counts = [Math.ceil(calls / 4), ...new Array<number>(options.batches).fill(calls)];
-  const refusal = await runCrossings(row, counts, {
-    ...options,
+  const counts = [Math.ceil(calls / 4), ...new Array<number>(batches).fill(calls)];
+  const refusal = await guest(counts, {
     onMark(_kernel, batch, begins) {
       const now = nowNs();
       if (begins) begun = now;
       else if (batch > 0) samples.push((now - begun) / calls);
     },
   });
-  if (refusal !== null) throw new Error(`${row.operation} by ${row.door}: ${refusal}`);
+  if (refusal !== null) throw new Error(`${title}: ${refusal}`);
   return samples;
 }
 

@@ -1,4 +1,4 @@
-// `ring3 bench`: what a crossing costs, or with --program what a program's crossings come to. The measuring is in host/bench/; here are the
+// `ring3 bench`: what a crossing costs, by which door into ring 0 (`bench doors`), or with --program what a program's crossings come to. The measuring is in host/bench/; here are the
 // words of the command line, the progress line, and where the output goes.
 // Entered from main.ts, and loaded only for this command.
 
@@ -10,6 +10,9 @@ import { htmlReport } from "../bench/crossings-html";
 import { csvReport, jsonReport, markdownReport, textReport } from "../bench/crossings-report";
 import { CONFIGURATIONS } from "../bench/crossings-rows";
 import { CYCLE_MODELS, type CycleModel } from "../bench/cycle-models";
+import { measureDoors } from "../bench/doors";
+import { doorsCsv, doorsJson, doorsMarkdown, doorsText } from "../bench/doors-report";
+import { DEFAULT_SWITCHES, type Switches } from "../bench/doors-rows";
 import { foldedStacks, measureProgram, programCsv, programJson, programMarkdown, programText } from "../bench/program-crossings";
 import { bundledDirectory, ProgramNotRunnable } from "./bundled";
 import { type Options, UsageError } from "./options";
@@ -25,13 +28,15 @@ const DEFAULT_SEED = 1n;
 const WASM_TIERING_BUDGET = 1_000_000;
 
 /** Answers our exit status: 0, or with --program the program's. @throws UsageError */
-export async function benchCommand(options: Options, rest: readonly string[]): Promise<number> {
+export async function benchCommand(options: Options, rest: readonly string[], doors: boolean): Promise<number> {
   if ([options.json, options.csv, options.md].filter(Boolean).length > 1) throw new UsageError("--json, --csv and --md exclude each other");
   if (options.program !== undefined) return benchProgram(options.program, options, rest);
+  if (rest.length > 0 && doors) throw new UsageError(`ring3 bench doors takes no program: what is "${rest[0]}"?`);
   if (rest.length > 0) throw new UsageError(`ring3 bench takes no program: is it \`ring3 bench --program ${rest[0]}\`?`);
   if (options.folded !== undefined) throw new UsageError("--folded is of a program: ring3 bench --program FILE --folded FILE");
   const ofProgram = [options.env, options.mount].some((list) => list.length > 0) || options.root !== undefined || options.timeout !== undefined || options.date !== undefined;
   if (ofProgram) throw new UsageError("--env, --mount, --root, --timeout and --date are of a program: ring3 bench --program FILE");
+  if (doors) return benchDoors(options);
   const model = modelOf(options.model);
   // A file that cannot be written is better known before.
   if (options.html !== undefined) write(options.html, "");
@@ -58,6 +63,30 @@ export async function benchCommand(options: Options, rest: readonly string[]): P
   else if (options.csv) process.stdout.write(csvReport(bench));
   else if (options.md) process.stdout.write(markdownReport(bench, model));
   else process.stdout.write(textReport(bench, model));
+  return 0;
+}
+
+/** What the command line says of a switch is not varied. */
+async function benchDoors(options: Options): Promise<number> {
+  if (options.html !== undefined || options.native) throw new UsageError(`--${options.native ? "native" : "html"} is not of bench doors`);
+  setFlagsFromString(`--wasm-tiering-budget=${WASM_TIERING_BUDGET}`);
+  const progress = new ProgressLine(process.stderr.isTTY === true && !options.quiet);
+  const { pti, pcid, smap, smep, fsgsbase, vsyscall, vendor } = options;
+  const asked: Partial<Switches> = { pti, pcid, smap, smep, fsgsbase, vsyscall, vendor };
+  const names = Object.keys(DEFAULT_SWITCHES) as (keyof Switches)[];
+  const bench = await measureDoors({
+    seed: options.seed ?? DEFAULT_SEED,
+    aslr: !options["no-aslr"],
+    clock: options.clock,
+    rounds: options.rounds,
+    fixed: Object.fromEntries(names.filter((name) => asked[name] !== undefined && (name === "vendor" || asked[name] !== DEFAULT_SWITCHES[name])).map((name) => [name, asked[name]])),
+    onProgress: (done, all, what) => progress.show(`${String(Math.floor((100 * done) / all)).padStart(3)} %  ${what}`),
+  });
+  progress.clear();
+  if (options.json) process.stdout.write(doorsJson(bench));
+  else if (options.csv) process.stdout.write(doorsCsv(bench));
+  else if (options.md) process.stdout.write(doorsMarkdown(bench));
+  else process.stdout.write(doorsText(bench));
   return 0;
 }
 

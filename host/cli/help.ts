@@ -12,7 +12,7 @@ const SUMMARY: Record<Command, string> = {
   maps: "run a program several times, and print its /proc/self/maps of each run side by side",
   aslr: "measure how random the address space is, over thousands of programs loaded",
   vdso: "list what is in linux-vdso.so.1, or write it to a file",
-  bench: "measure a system call against the vDSO, or count the crossings of a program",
+  bench: "measure a system call against the vDSO, every door into ring 0, or a program's crossings",
 };
 
 const EXAMPLES: Record<Command, string[]> = {
@@ -53,6 +53,7 @@ const EXAMPLES: Record<Command, string[]> = {
     "ring3 bench                                     all doors, with and without PTI and PCID",
     "ring3 bench --native --html crossings.html      beside this processor and qemu-x86_64; charts for a slide",
     "ring3 bench --pti=off --csv                     only without page-table isolation",
+    "ring3 bench doors                               one crossing by each door into ring 0, for each switch",
     "ring3 bench --program hello                     the crossings of a program, by system call",
     "ring3 bench --program ./a.out --folded a.folded one two   its time, for flame-graph tools",
   ],

@@ -21,11 +21,13 @@ async function command(words: readonly string[]): Promise<number> {
     case "aslr":
     case "vdso":
     case "bench": {
-      const line = parseOptions(name, rest);
+      // `bench doors` is one command of two words: its options come behind both.
+      const doors = name === "bench" && rest[0] === "doors";
+      const line = parseOptions(name, doors ? rest.slice(1) : rest);
       if (line.help) return (await import("./help")).commandHelp(name);
       if (name === "run") return runCommand(line.options, line.rest);
       if (name === "trace") return (await import("./trace")).traceCommand(line.options, line.rest);
-      if (name === "bench") return (await import("./bench")).benchCommand(line.options, line.rest);
+      if (name === "bench") return (await import("./bench")).benchCommand(line.options, line.rest, doors);
       if (name === "inspect") return (await import("./inspect")).inspectCommand(line.options, line.rest);
       if (name === "maps") return (await import("./maps")).mapsCommand(line.options, line.rest);
       if (line.rest.length > 0) throw new UsageError(`ring3 ${name} takes no program: what is "${line.rest[0]}"?`);

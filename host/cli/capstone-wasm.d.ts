@@ -15,6 +15,8 @@ declare module "capstone-wasm" {
   export const Const: Record<string, number> & {
     CS_ARCH_X86: number;
     CS_MODE_64: number;
+    CS_MODE_32: number;
+    CS_MODE_16: number;
     CS_OPT_SYNTAX: number;
     CS_OPT_SYNTAX_ATT: number;
   };

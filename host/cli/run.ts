@@ -155,14 +155,14 @@ const SI_KERNEL = 0x80;
 const FAULT_SIGNALS = new Set(["SIGILL", "SIGTRAP", "SIGBUS", "SIGFPE", "SIGSEGV"]);
 
 /** By the instruction table; what that does not have, Capstone may know. */
-async function describeInstruction({ bytes, ip, instruction }: Death, cpu: string): Promise<string> {
+async function describeInstruction({ bytes, ip, bits, instruction }: Death, cpu: string): Promise<string> {
   const hex = (length: number): string => [...bytes.subarray(0, length)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
   if (instruction !== null) {
     const why = instruction.missing === null ? "" : ` needs ${instruction.missing.replaceAll("_", ".")}, which --cpu ${cpu} does not offer`;
     return `${hex(instruction.length)} (${instruction.text})${why}`;
   }
   const { disassembler } = await import("./trace-listing");
-  const { text, length } = (await disassembler(() => undefined))(bytes, ip);
+  const { text, length } = (await disassembler(() => undefined))(bytes, ip, bits);
   return length > 0 ? `${hex(length)} (${text}), which no --cpu offers` : `${hex(bytes.length)} (no instruction)`;
 }
 

@@ -6,8 +6,8 @@ import type { CrossingFrame, CrossingState, CrossingStep } from "../index";
 import { changes, hexAddress, type MemoryView } from "./trace-changes";
 import { Picture } from "./trace-picture";
 
-/** The instruction at the start of `bytes`, which stand at `address`; `length` is 0 when there is none that capstone knows. */
-export type Disassemble = (bytes: Uint8Array, address: number) => { text: string; length: number };
+/** The instruction of 64-, 32- or 16-bit code that `bytes`, which stand at `address`, start with; `length` is 0 when capstone knows none. */
+export type Disassemble = (bytes: Uint8Array, address: number, bits: CrossingState["bits"]) => { text: string; length: number };
 
 /**
  * Capstone in AT&T syntax, as the entry code is written; negative constants and jump targets spelled as there.
@@ -15,11 +15,16 @@ export type Disassemble = (bytes: Uint8Array, address: number) => { text: string
  */
 export async function disassembler(symbolOf: (address: number) => string | undefined): Promise<Disassemble> {
   await loadCapstone();
-  const capstone = new Capstone(Const.CS_ARCH_X86, Const.CS_MODE_64);
-  capstone.setOption(Const.CS_OPT_SYNTAX, Const.CS_OPT_SYNTAX_ATT);
-  return (bytes, address) => {
+  const modes = { 64: Const.CS_MODE_64, 32: Const.CS_MODE_32, 16: Const.CS_MODE_16 };
+  const opened: Partial<Record<CrossingState["bits"], Capstone>> = {};
+  const open = (bits: CrossingState["bits"]): Capstone => {
+    const capstone = new Capstone(Const.CS_ARCH_X86, modes[bits]);
+    capstone.setOption(Const.CS_OPT_SYNTAX, Const.CS_OPT_SYNTAX_ATT);
+    return capstone;
+  };
+  return (bytes, address, bits) => {
     if (bytes.length === 0) return { text: "(its page is not there)", length: 0 };
-    const instruction = firstInstruction(capstone, bytes, address);
+    const instruction = firstInstruction((opened[bits] ??= open(bits)), bytes, address);
     if (!instruction) return { text: `.byte ${[...bytes.subarray(0, 4)].map((byte) => `0x${byte.toString(16)}`).join(", ")} ...`, length: 0 };
     const operands = instruction.opStr
       .replace(/\$(\d{19,20})\b/g, (_, digits: string) => `$${BigInt.asIntN(64, BigInt(digits))}`)
@@ -48,7 +53,7 @@ export interface Listing {
 export function pictureListing(picture: Picture, disassemble: Disassemble, memory: MemoryView): Listing {
   return {
     step(step) {
-      const { text } = disassemble(step.bytes, step.before.address);
+      const { text } = disassemble(step.bytes, step.before.address, step.before.bits);
       picture.step(step, text, changes(step, text, memory));
     },
     frame: (frame) => picture.frame(frame),
@@ -56,7 +61,7 @@ export function pictureListing(picture: Picture, disassemble: Disassemble, memor
       picture.handler(lines);
       picture.wayBack();
     },
-    done: (state, bytes) => picture.done(state, bytes.length ? disassemble(bytes, state.address).text : ""),
+    done: (state, bytes) => picture.done(state, bytes.length ? disassemble(bytes, state.address, state.bits).text : ""),
   };
 }
 
@@ -77,7 +82,7 @@ export function jsonListing(disassemble: Disassemble, memory: MemoryView, print:
   });
   return {
     step(step) {
-      const { text } = disassemble(step.bytes, step.before.address);
+      const { text } = disassemble(step.bytes, step.before.address, step.before.bits);
       const changed = changes(step, text, memory).map(({ name, old, new: now }) => ({
         name,
         old: old === undefined ? undefined : hex(old),
@@ -87,6 +92,6 @@ export function jsonListing(disassemble: Disassemble, memory: MemoryView, print:
     },
     frame: (frame) => put("pt_regs", fieldsOf(frame)),
     handled: (frame, lines) => put("handled", { ...fieldsOf(frame), lines }),
-    done: (state, bytes) => put("next", { ...place(state), text: bytes.length ? disassemble(bytes, state.address).text : undefined }),
+    done: (state, bytes) => put("next", { ...place(state), text: bytes.length ? disassemble(bytes, state.address, state.bits).text : undefined }),
   };
 }

@@ -92,6 +92,8 @@ export interface Death {
   address: number | null;
   /** Up to 15 bytes at RIP; fewer where they cannot be read. */
   bytes: Uint8Array;
+  /** What CS makes of them. */
+  bits: 64 | 32;
   /** Of SIGILL, the instruction by our own table; null where it has none, and for other signals. */
   instruction: NamedInstruction | null;
 }
@@ -443,9 +445,9 @@ export class Kernel implements Ring0Hooks {
   recordDeath(task: Task, info: SignalInfo): void {
     const ip = task.regs.getSigned(PT_IP);
     const bytes = bytesAt(task, ip);
-    const mode = task.regs.cs === __USER32_CS ? MODE_32 : MODE_64;
-    const instruction = info.signal === SIGILL && info.code > 0 ? nameInstruction(this.machine, bytes, mode) : null;
-    this.death = { signal: signalName(info.signal), code: info.code, ip, address: info.address ?? null, bytes, instruction };
+    const bits = task.regs.cs === __USER32_CS ? 32 : 64;
+    const instruction = info.signal === SIGILL && info.code > 0 ? nameInstruction(this.machine, bytes, bits === 32 ? MODE_32 : MODE_64) : null;
+    this.death = { signal: signalName(info.signal), code: info.code, ip, address: info.address ?? null, bytes, bits, instruction };
   }
 
   /** Instructions retired since the machine's reset, entry code included. */

@@ -10,10 +10,7 @@ import type { Machine } from "../machine/machine";
 import type { Registers } from "../machine/registers";
 import { FLAG_AC, FLAG_RF } from "../../kernel/abi/bits";
 import { EXIT_BUDGET, EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
-import {
-  CPL, CR2, CR3, FS_BASE, GPR, GS_BASE, KERNEL_GS_BASE, NO_VECTOR, PENDING_INTERRUPT, RAX, RDI, RDX, RFLAGS, RIP, RSI, RSP, SEG, SEG_CS,
-  SEG_SS,
-} from "../../kernel/abi/state";
+import { CPL, CR2, CR3, FS_BASE, GPR, GS_BASE, KERNEL_GS_BASE, MODE, NO_VECTOR, PENDING_INTERRUPT, RAX, RDI, RDX, RFLAGS, RIP, RSI, RSP, SEG, SEG_CS, SEG_SS } from "../../kernel/abi/state";
 import { PTI_USER_PGTABLE_BIT } from "./calling.asm";
 import { TSS_sp0, TSS_sp1, TSS_sp2 } from "./descriptors";
 import { atDoor, doorNamed, lengthBehind, type Door } from "./doors";
@@ -46,6 +43,9 @@ export type RegisterValues = Readonly<Record<string, bigint>>;
 /** `none` while RSP is used as a scratch register. */
 export type LiveStack = "user" | "kernel" | "entry" | "none" | "other";
 
+/** By MODE_64, MODE_32, MODE_16 of the CPU block. */
+const BITS_OF_MODE = [64, 32, 16] as const;
+
 /** Where the CPU stands between two instructions. */
 export interface CrossingState {
   /** Linear address of the next instruction, kernel addresses as negative numbers (layout.ts). */
@@ -53,6 +53,8 @@ export interface CrossingState {
   /** `entry_SYSCALL_64+0x7`, or undefined outside the entry text. */
   symbol: string | undefined;
   cpl: number;
+  /** What the code is: 64-bit mode, or compatibility mode by CS.D. */
+  bits: 64 | 32 | 16;
   /** Half of the PTI pair that CR3 selects; `full` when there is but one page table. */
   cr3: "user" | "kernel" | "full";
   stack: LiveStack;
@@ -276,6 +278,7 @@ export class Crossing {
       address,
       symbol: this.ring0.text.symbolize(address),
       cpl: registers.getWord(CPL),
+      bits: BITS_OF_MODE[registers.getWord(MODE)]!,
       cr3: this.#pageTable(),
       stack: this.#stack(),
       registers: values,

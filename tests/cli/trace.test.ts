@@ -42,6 +42,13 @@ test("trace --door shows an exception, a timer interrupt and an NMI from door to
   assert.is(ring3(["trace", "--door", "window", "hello"]).status, 2);
 });
 
+test("the code of a 32-bit program is listed as 32-bit code", () => {
+  const { text, status } = ring3(["trace", "--door", "sysenter", "hello32-sysenter"]);
+  assert.is(status, 0);
+  assert.match(text, /at the vDSO's landing pad -+\n +3 user +user +[0-9a-f]+ popl %ebp\n/);
+  assert.match(text, /^ +0 kernel kernel [0-9a-f]+ pushq /m);
+});
+
 test("trace takes a call by number, and passes over the calls before it", () => {
   const { text, status } = ring3(["trace", "--syscall", "39", "gettid"]);
   assert.is(status, 0);

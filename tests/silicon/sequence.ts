@@ -15,11 +15,11 @@ export const sequenceRow: Row = { opcode: "(several)", mnemonic: "SEQUENCE", ope
 
 const onRegisters = /^([EGZI][a-z]+|AL|rAX|CL|1)$/;
 
-/** Rows whose register form touches only general registers and defined flags (but for AF, which none of these reads). */
+/** Rows whose register form touches only general registers and defined flags (but for AF, which none of these reads); none about selectors. */
 export function sequenceRows(rows: Row[]): Row[] {
   return rows.filter((row) => (row.cpuid === undefined || row.cpuid === "CMOV") && row.mode !== "32" && row.cpl === undefined
     && (row.undefinedFlags ?? "").replace("AF", "").trim() === "" && row.operands !== "" && !row.opcode.endsWith("mem")
-    && row.operands.split(",").every((operand) => onRegisters.test(operand.trim())) && /^([EGZ]|AL|rAX)/.test(row.operands) && !/^(PUSH|POP|JMP|CALL|NOP|IN)/.test(row.mnemonic));
+    && row.operands.split(",").every((operand) => onRegisters.test(operand.trim())) && /^([EGZ]|AL|rAX)/.test(row.operands) && !/^(PUSH|POP|JMP|CALL|NOP|IN|LAR|LSL|VER[RW]|SLDT|STR|SMSW)/.test(row.mnemonic));
 }
 
 export function generateSequence(rows: Row[], random: Random, vendor: Vendor): Instance {

@@ -172,9 +172,15 @@ export class Errno {
   }
 }
 
-/** A bad guest address met by uaccess.ts: -EFAULT for the system call. `address` is the first byte that could not be reached. */
+/**
+ * A bad guest address met by uaccess.ts: -EFAULT for the system call. `address` is the first byte that could not be reached; `earned` the
+ * signal that the guest's own access would have earned, undefined for an address that is none of user space.
+ */
 export class UserFault extends Errno {
-  constructor(readonly address: number) {
+  constructor(
+    readonly address: number,
+    readonly earned?: { readonly signal: number; readonly code: number },
+  ) {
     super(numbers.EFAULT);
   }
 }

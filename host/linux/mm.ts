@@ -85,7 +85,8 @@ export class Mm extends UserMemory {
   translate(address: number, write: boolean): number {
     let pa = this.addressSpace.translate(address, write);
     if (pa >= 0) return pa;
-    if (faultIn(this, address, write ? ACCESS_WRITE : ACCESS_READ) !== null) throw new UserFault(address);
+    const earned = faultIn(this, address, write ? ACCESS_WRITE : ACCESS_READ);
+    if (earned !== null) throw new UserFault(address, earned);
     pa = this.addressSpace.translate(address, write);
     if (pa < 0) throw new UserFault(address);
     return pa;

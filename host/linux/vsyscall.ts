@@ -5,7 +5,7 @@
 import { PT_IP } from "../ring0/pt-regs";
 import { VSYSCALL_SLOT_SIZE } from "../ring0/vsyscall-page";
 import { VSYSCALL_ADDR } from "../ring0/layout";
-import { PF_FETCH, PF_USER, PF_WRITE, VECTOR_PF } from "../../kernel/abi/vectors";
+import { PF_FETCH, PF_PRESENT, PF_USER, PF_WRITE, VECTOR_PF } from "../../kernel/abi/vectors";
 import { UserFault } from "./errno";
 import { sysGetcpu } from "./syscalls/system";
 import { sysGettimeofday, sysTime } from "./syscalls/time";
@@ -18,10 +18,16 @@ export function isVsyscallAddress(address: number): boolean {
   return address >= VSYSCALL_ADDR && address < VSYSCALL_ADDR + PAGE_SIZE;
 }
 
-const HANDLERS: readonly ((task: Task) => number)[] = [
-  (task) => sysGettimeofday(task, task.regs.di, task.regs.si),
-  (task) => sysTime(task, task.regs.di),
-  (task) => sysGetcpu(task, task.regs.di, task.regs.si),
+interface Slot {
+  call(task: Task): number;
+  /** The two pointers, in RDI and RSI: sizes of what is written there. */
+  readonly sizes: readonly [number, number];
+}
+
+const SLOTS: readonly Slot[] = [
+  { call: (task) => sysGettimeofday(task, task.regs.di, task.regs.si), sizes: [16, 8] },
+  { call: (task) => sysTime(task, task.regs.di), sizes: [8, 0] },
+  { call: (task) => sysGetcpu(task, task.regs.di, task.regs.si), sizes: [4, 4] },
 ];
 
 /**
@@ -37,25 +43,35 @@ export function emulateVsyscall(task: Task, errorCode: number): boolean {
     return false;
   }
   const offset = regs.getSigned(PT_IP) - VSYSCALL_ADDR;
-  const handler = HANDLERS[offset / VSYSCALL_SLOT_SIZE];
+  const slot = SLOTS[offset / VSYSCALL_SLOT_SIZE];
   const caller = returnAddress(task);
-  if (handler === undefined || caller === undefined) {
+  if (slot === undefined || caller === undefined) {
     kernel.signals.force(task, { signal: SIGSEGV, code: SI_KERNEL });
     return true;
   }
   try {
-    regs.ax = handler(task);
+    // Both pointers are looked at before either is used, as if a real function wrote there at once (Linux write_ok_or_segv).
+    task.mm.accessOk(regs.di, slot.sizes[0]);
+    task.mm.accessOk(regs.si, slot.sizes[1]);
+    regs.ax = slot.call(task);
   } catch (error) {
     if (!(error instanceof UserFault)) throw error;
-    task.fault.vector = VECTOR_PF;
-    task.fault.errorCode = PF_USER | PF_WRITE;
-    task.fault.cr2 = error.address;
-    kernel.signals.force(task, { signal: SIGSEGV, code: SEGV_MAPERR, address: error.address });
+    writeFault(task, error);
     return true;
   }
   regs.setBig(PT_IP, caller);
   regs.sp += 8;
   return true;
+}
+
+/** The signal of a write that the program had made itself, at the call: its RET is not done, and a handler may mend the pointer. */
+function writeFault(task: Task, { address, earned }: UserFault): void {
+  const present = earned !== undefined && task.mm.addressSpace.walk(address) !== undefined;
+  task.fault.vector = VECTOR_PF;
+  task.fault.errorCode = PF_USER | PF_WRITE | (present ? PF_PRESENT : 0);
+  task.fault.cr2 = address;
+  const { signal, code } = earned ?? { signal: SIGSEGV, code: SEGV_MAPERR };
+  task.kernel.signals.force(task, { signal, code, address });
 }
 
 function returnAddress({ mm, regs }: Task): bigint | undefined {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { run, type Death, type RunOptions } from "../../host/index";
-import { call, DATA_ADDRESS, exit, guest } from "./signal-guest";
+import { call, DATA_ADDRESS, exit, guest, RESTORER, sigaction } from "./signal-guest";
 
 const MODES = ["xonly", "emulate", "none"] as const;
 const PAGE = "0xffffffffff600000";
@@ -78,6 +78,73 @@ test("a call between the slots or with a bad stack is SIGSEGV from the kernel, o
     assert.equal(fault(await end(stack, { vsyscall }))!.slice(0, 2), ["SIGSEGV", 128]);
     assert.equal(fault(await end(callSlot(1, "$0x1234"), { vsyscall })), ["SIGSEGV", 1, 0x1234]);
   }
+});
+
+const READ_ONLY = 0x10000000;
+const PAST_USER_SPACE = 0x7ffffffff000;
+
+test("a pointer of a call that faults earns what a write by the program itself would, at the call", async () => {
+  // Linux 6.1 (sig_on_uaccess_err): signal, si_code, si_addr, and err in the frame. By 6.9 a fault is SIGSEGV from the kernel.
+  const cases: [call: string, signal: string, code: number, address: number, err: number][] = [
+    [callSlot(1, `$${READ_ONLY}`), "SIGSEGV", 2, READ_ONLY, 7],
+    [callSlot(0, `$${READ_ONLY}`), "SIGSEGV", 2, READ_ONLY, 7],
+    [callSlot(0, `$${DATA_ADDRESS}`, `$${READ_ONLY}`), "SIGSEGV", 2, READ_ONLY, 7],
+    [callSlot(2, "$0", "$0x1234"), "SIGSEGV", 1, 0x1234, 6],
+    [`movabs $${PAST_USER_SPACE}, %rbx\n${callSlot(1, "%rbx")}`, "SIGSEGV", 1, PAST_USER_SPACE, 6],
+    [`movabs $${PAST_USER_SPACE}, %rbx\n${callSlot(0, `$${READ_ONLY}`, "%rbx")}`, "SIGSEGV", 1, PAST_USER_SPACE, 6],
+    [`${call(9, "$0", "$8192", "$3", "$0x22")} mov %rax, %rbx\nadd $4096, %rbx\n${call(11, "%rbx", "$4096")} sub $4, %rbx\n${callSlot(1, "%rbx")}`, "SIGSEGV", 1, -1, 6],
+  ];
+  const prelude = `${call(9, `$${READ_ONLY}`, "$4096", "$1", "$0x32")} cmpb $0, ${READ_ONLY}\n`;
+  for (const vsyscall of ["xonly", "emulate"] as const) {
+    for (const [text, signal, code, address, err] of cases) {
+      const death = fault(await end(`${prelude}${text}\n${exit("$0")}`, { vsyscall }))!;
+      assert.equal(death.slice(0, 2), [signal, code], text);
+      if (address >= 0) assert.is(death[2], address, text);
+      else assert.is((death[2] as number) % 4096, 0, "the first byte that cannot be written");
+      // The frame: trapno, err, and RIP in the slot with the return address still on the stack.
+      const handled = await end(`
+        ${prelude}
+        ${sigaction(11, "handler", 4)}
+        ${text}
+        ${exit("$0")}
+      handler:
+        mov 168(%rdx), %rax
+        sar $12, %rax
+        cmp $-0xa00, %rax
+        mov $98, %edi
+        jne ok
+        mov 192(%rdx), %rdi
+        mov 200(%rdx), %rax
+        cmp $14, %rax
+        je ok
+        mov $99, %edi
+      ok:
+        ${exit("%rdi")}
+        ${RESTORER}`, { vsyscall });
+      assert.is(handled.status, err, text);
+    }
+  }
+});
+
+test("a handler that mends the pointer gets the call done", async () => {
+  const { status } = await end(`
+    ${sigaction(11, "handler", 4)}
+    mov %rsp, %rbx
+    ${callSlot(1, "$0x1234")}
+    test %rax, %rax
+    jz bad
+    cmp %rax, ${DATA_ADDRESS + 128}
+    jne bad
+    cmp %rsp, %rbx
+    jne bad
+    ${exit("$7")}
+  bad:
+    ${exit("$1")}
+  handler:
+    movq $${DATA_ADDRESS + 128}, 104(%rdx)
+    ret
+    ${RESTORER}`, {});
+  assert.is(status, 7);
 });
 
 test("/proc/self/maps shows the page as Linux 6.1 does", async () => {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
@@ -469,6 +470,121 @@ static void all_registers(void) {
   printf("registers after a handler: %s, flags %lx\n", memcmp(before, after, 80) ? "changed" : "kept", after[10] & 0x401);
 }
 
+// --- what the kernel takes, and what it keeps of it
+
+struct kernel_sigaction {
+  void (*handler)(int, siginfo_t *, void *);
+  unsigned long flags;
+  void (*restorer)(void);
+  unsigned long mask;
+};
+
+static void say(const char *what, long result) {
+  int why = errno;
+  printf("%s: %ld%s%s\n", what, result, result < 0 ? " " : "", result < 0 ? strerror(why) : "");
+}
+
+static char third_stack[16384];
+
+static void change_stack(int signal, siginfo_t *info, void *context) {
+  stack_t third = {.ss_sp = third_stack, .ss_size = sizeof third_stack}, none = {.ss_flags = SS_DISABLE}, now = {0};
+  (void)signal;
+  (void)info;
+  (void)context;
+  say("  another stack", sigaltstack(&third, &now));
+  printf("  before: flags %x, size %zu\n", now.ss_flags, now.ss_size);
+  say("  none", sigaltstack(&none, &now));
+  printf("  before: flags %x, size %zu\n", now.ss_flags, now.ss_size);
+}
+
+static void on_least_stack(int signal) { (void)signal; count++; }
+
+static void alternate_stacks(void) {
+  stack_t stack = {.ss_sp = other_stack, .ss_size = sizeof other_stack}, now;
+  handle(SIGUSR1, change_stack, SA_ONSTACK);
+  printf("changing the alternate stack on it:\n");
+  sigaltstack(&stack, NULL);
+  raise(SIGUSR1);
+  printf("on one that disarms itself:\n");
+  stack.ss_flags = 1u << 31;
+  sigaltstack(&stack, NULL);
+  raise(SIGUSR1);
+  sigaltstack(NULL, &now);
+  printf("after it: flags %x, size %zu, the first: %d\n", now.ss_flags, now.ss_size, now.ss_sp == other_stack);
+  stack.ss_flags = 1u << 31 | SS_ONSTACK;
+  say("SS_ONSTACK and SS_AUTODISARM", sigaltstack(&stack, NULL));
+  sigaltstack(NULL, &now);
+  printf("shown: flags %x\n", now.ss_flags);
+  stack.ss_flags = 1u << 31 | SS_DISABLE;
+  say("SS_DISABLE and SS_AUTODISARM", sigaltstack(&stack, NULL));
+  sigaltstack(NULL, &now);
+  printf("shown: flags %x, size %zu\n", now.ss_flags, now.ss_size);
+  say("a stack that cannot be read", syscall(SYS_sigaltstack, 8, NULL));
+  say("one that cannot be written to", syscall(SYS_sigaltstack, NULL, 8));
+  // What the kernel says is enough for a frame, and some more for the handler.
+  stack = (stack_t){.ss_sp = other_stack, .ss_size = getauxval(51) + 256};
+  sigaltstack(&stack, NULL);
+  struct sigaction least = {.sa_handler = on_least_stack, .sa_flags = SA_ONSTACK};
+  sigaction(SIGUSR1, &least, NULL);
+  count = 0;
+  raise(SIGUSR1);
+  printf("AT_MINSIGSTKSZ is enough: %d\n", count);
+}
+
+static void actions(void) {
+  struct kernel_sigaction all = {.handler = note, .flags = ~0ul, .restorer = (void *)8, .mask = ~0ul}, now;
+  say("every flag", syscall(SYS_rt_sigaction, SIGUSR2, &all, NULL, 8));
+  syscall(SYS_rt_sigaction, SIGUSR2, NULL, &now, 8);
+  printf("kept: flags %lx, mask %lx, restorer %lx\n", now.flags, now.mask, (long)now.restorer);
+  signal(SIGUSR2, SIG_DFL);
+  say("SIGKILL", syscall(SYS_rt_sigaction, SIGKILL, &all, NULL, 8));
+  say("SIGKILL, only asked", syscall(SYS_rt_sigaction, SIGKILL, NULL, &now, 8));
+  say("signal 0", syscall(SYS_rt_sigaction, 0, NULL, &now, 8));
+  say("signal 64", syscall(SYS_rt_sigaction, 64, NULL, &now, 8));
+  say("signal 65", syscall(SYS_rt_sigaction, 65, NULL, &now, 8));
+  say("a mask of 4 bytes", syscall(SYS_rt_sigaction, SIGUSR2, NULL, &now, 4));
+  say("a bad way to change the mask", syscall(SYS_rt_sigprocmask, 99, &all.mask, NULL, 8));
+  say("with nothing to change", syscall(SYS_rt_sigprocmask, 99, NULL, NULL, 8));
+  say("pending, 4 bytes of it", syscall(SYS_rt_sigpending, &now.mask, 4));
+  say("pending, 16 bytes of it", syscall(SYS_rt_sigpending, &now.mask, 16));
+}
+
+static void queued(int code, int last_byte) {
+  union {
+    siginfo_t info;
+    char bytes[128];
+  } sent = {.info = {.si_code = code}};
+  sent.info.si_value.sival_int = 5;
+  sent.bytes[127] = last_byte;
+  memset((void *)&seen, 0, sizeof seen);
+  long result = syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, &sent);
+  int why = errno;
+  printf("queued with code %d%s: %ld%s%s, code %d, value %d, last byte %d\n", code, last_byte ? " and a byte at the end" : "", result, result ? " " : "",
+         result ? strerror(why) : "", seen.si_code, seen.si_value.sival_int, ((volatile char *)&seen)[127]);
+}
+
+static void queues(void) {
+  static const int codes[] = {SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, SI_KERNEL, 1, 6, 7, -7, -8, -60, -100};
+  handle(SIGUSR1, note, 0);
+  for (unsigned i = 0; i < sizeof codes / sizeof *codes; i++) queued(codes[i], 0), queued(codes[i], 1);
+  // Those for the task come before those for the process, and each of them by number; the one set up last runs first.
+  sigset_t set, old;
+  int signals[] = {SIGINT, SIGTERM, SIGUSR2, SIGSEGV, SIGWINCH};
+  sigemptyset(&set);
+  for (int i = 0; i < 5; i++) handle(signals[i], remember, 0), sigaddset(&set, signals[i]);
+  sigprocmask(SIG_BLOCK, &set, &old);
+  ordered = 0;
+  kill(getpid(), SIGTERM);
+  kill(getpid(), SIGINT);
+  syscall(SYS_tkill, getpid(), SIGWINCH);
+  syscall(SYS_tkill, getpid(), SIGUSR2);
+  syscall(SYS_tkill, getpid(), SIGSEGV);
+  sigprocmask(SIG_SETMASK, &old, NULL);
+  printf("handlers ran:");
+  for (int i = 0; i < ordered; i++) printf(" %d", order[i]);
+  printf("\n");
+}
+
 int main(void) {
   setvbuf(stdout, NULL, _IONBF, 0);
   faults();
@@ -479,5 +595,11 @@ int main(void) {
   all_registers();
   own_masks();
   cut_short();
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  alternate_stacks();
+  actions();
+  queues();
   return 0;
 }

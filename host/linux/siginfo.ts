@@ -11,8 +11,11 @@
 //            fault                 | u64 address                                  |
 
 import type { Abi } from "./abi";
+import { E2BIG, Errno } from "./errno";
 import type { UserView } from "./struct-layout";
-import { SI_TIMER } from "./uapi-signal";
+import {
+  SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGIO, SIGSEGV, SIGSYS, SIGTRAP, SI_ASYNCNL, SI_DETHREAD, SI_KERNEL, SI_TIMER, SI_USER,
+} from "./uapi-signal";
 
 export const SIZEOF_SIGINFO = 128;
 /** struct kernel_siginfo: what follows is zero in every siginfo that the kernel hands out. */
@@ -93,9 +96,28 @@ function widened(bytes: Uint8Array): Uint8Array {
   return wide;
 }
 
-/** siginfo_t at `address`, as rt_sigqueueinfo takes it: the signal is the call's own. */
+/** Highest si_code of each signal that has its own (NSIGILL and its kin). */
+const OWN_CODES: ReadonlyMap<number, number> = new Map([
+  [SIGILL, 11], [SIGTRAP, 6], [SIGBUS, 5], [SIGFPE, 15], [SIGSEGV, 9], [SIGCHLD, 6], [SIGIO, 6], [SIGSYS, 2],
+]);
+const NSIGPOLL = 6;
+
+/** Does the kernel know what a siginfo with this code holds (Linux known_siginfo_layout)? */
+function hasKnownLayout(signal: number, code: number): boolean {
+  if (code === SI_KERNEL) return true;
+  if (code > SI_USER) return code <= (OWN_CODES.get(signal) ?? NSIGPOLL);
+  return code >= SI_DETHREAD || code === SI_ASYNCNL;
+}
+
+/**
+ * siginfo_t at `address`, as rt_sigqueueinfo takes it: the signal is the call's own.
+ * @throws Errno E2BIG for one of a layout that is not known, and that is longer than the kernel's own
+ */
 export function siginfoFromUser({ mm, abi }: UserView, address: number, signal: number): SignalInfo {
   const given = mm.copyFromUser(address, SIZEOF_SIGINFO);
+  if (abi.word === 8 && !hasKnownLayout(signal, new DataView(given.buffer, given.byteOffset).getInt32(8, true))) {
+    if (given.subarray(SIZEOF_KERNEL_SIGINFO).some((byte) => byte !== 0)) throw new Errno(E2BIG);
+  }
   const raw = abi.word === 8 ? given.slice(0, SIZEOF_KERNEL_SIGINFO) : widened(given);
   const view = new DataView(raw.buffer);
   return {

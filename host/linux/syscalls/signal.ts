@@ -16,7 +16,6 @@ import { type Block, NO_QUEUE, block } from "../wait";
 
 /** sigset_t of the kernel: 64 signals. */
 const SIGSET_SIZE = 8;
-const TWO_32 = 0x1_0000_0000;
 const UNBLOCKABLE = signalBit(SIGKILL) | signalBit(SIGSTOP);
 
 /** Of sa_mask, the last of struct sigaction. */
@@ -26,8 +25,7 @@ function maskAddress({ abi }: Task, address: number): number {
 
 function fetchAction(task: Task, address: number): SignalAction {
   const { handler, flags, restorer } = SIGACTION.get(task, address);
-  // The upper half of flags is nothing.
-  return { handler, flags: (flags % TWO_32) & UAPI_SA_FLAGS & ~SA_UNSUPPORTED, restorer, mask: task.mm.getBig(maskAddress(task, address)) & ~UNBLOCKABLE };
+  return { handler, flags: flags & UAPI_SA_FLAGS & ~SA_UNSUPPORTED, restorer, mask: task.mm.getBig(maskAddress(task, address)) & ~UNBLOCKABLE };
 }
 
 function storeAction(task: Task, address: number, action: SignalAction): void {
@@ -149,7 +147,7 @@ function fetchSiginfo(task: Task, address: number, signal: number, pid: number):
 function queue(task: Task, target: Task | undefined, signal: number, info: SignalInfo, toTask: boolean): number {
   if (target === undefined) return -ESRCH;
   if (signal < 0 || signal > NSIG) return -EINVAL;
-  if (info.code === SI_USER && !mayKill(task, target)) return -EPERM;
+  if (info.code <= SI_USER && !mayKill(task, target)) return -EPERM;
   if (signal === 0) return 0;
   return task.kernel.signals.raise(target, signal, info, toTask) === "too many" ? -EAGAIN : 0;
 }

@@ -1,6 +1,6 @@
 // What `npm test` runs: bundles every tests/**/*.test.ts with esbuild and runs each as a process of its own.
 // `node tests/run.mjs pattern...` runs the files whose path contains one of the patterns.
-// A test that cannot run here prints a line `SKIP: what (why)`; the totals name and count those lines.
+// A test that cannot run here prints `SKIP: what (why)`, behind uvu's dots or on a line of its own; the totals name and count those lines.
 
 import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
@@ -78,7 +78,7 @@ async function runFile(file) {
   const { outfile, complaint } = await bundle(file);
   const { output, status } = outfile ? await execute(outfile) : { output: complaint, status: 1 };
   const passed = total(output, "Passed");
-  const named = output.match(/^SKIP: .*$/gm) ?? [];
+  const named = output.match(/(?<=^(?:[•✘] )*)SKIP: .*$/gm) ?? [];
   const skipped = total(output, "Skipped") + named.length;
   // A file that ends badly without a failed assertion (a crash, a bundle that does not build) is one failure.
   const failed = total(output, "Total") - passed || (status === 0 ? 0 : 1);

@@ -42,7 +42,9 @@ const SWITCH_NAMES = Object.keys(DEFAULT_SWITCHES) as (keyof Switches)[];
 function machinesText({ machines }: Group, door: readonly DoorResult[]): string {
   const plain = new Set(machines.map((row) => plainOf(row, door)));
   if (plain.size === new Set(door.map((row) => plainOf(row, door))).size && machines.length === door.length) return "all";
-  return machines.filter((row) => plainOf(row, door) === row || !machines.includes(plainOf(row, door))).map(({ machineTitle }) => machineTitle).join("; ");
+  const titles = machines.filter((row) => plainOf(row, door) === row || !machines.includes(plainOf(row, door))).map(({ machineTitle }) => machineTitle);
+  // Without two CR3 values there is nothing for PCID to tell apart.
+  return titles.join("; ").replace("no PTI, PCID; no PTI, no PCID", "no PTI");
 }
 
 /** The machine with the same PTI and PCID and all else as the first of the door's has it. */

@@ -103,7 +103,7 @@ export function sameSwitches(a: Switches, b: Switches): boolean {
 
 /** PTI and PCID, and what else is not as by default. */
 export function switchesTitle(machine: Switches, door: DoorRow): string {
-  const tables = machine.pti ? (machine.pcid ? "PTI, PCID" : "PTI") : machine.pcid ? "PCID" : "no PTI, no PCID";
+  const tables = `${machine.pti ? "PTI" : "no PTI"}, ${machine.pcid ? "PCID" : "no PCID"}`;
   const vendor = door.vendor ?? DEFAULT_SWITCHES.vendor;
   const thrown = [
     ...(["smap", "smep", "fsgsbase"] as const).filter((name) => !machine[name]).map((name) => `no ${name.toUpperCase()}`),

@@ -11,7 +11,7 @@ import {
 } from "./abi/state";
 import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, EFER_LMA, FLAG_RF, FLAG_TF } from "./abi/bits";
 import { EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN } from "./abi/exit-reasons";
-import { deliver, deliveredCall, deliverPending, eventWaits } from "./system/deliver";
+import { deliver, delivered, deliveredCall, deliverPending, eventWaits } from "./system/deliver";
 import { faulted, raiseDebugFault, raiseGP, raisePF } from "./cpu/fault";
 import { getFlags, putFlags } from "./cpu/flags";
 import { codeIsFlat, deriveSegments, segmentFlags } from "./cpu/segment-access";
@@ -350,6 +350,7 @@ export function run(budget: i32): u32 {
       if (!deliverPending()) return leaveRun(EXIT_SHUTDOWN);
       if (stateDirty) derive();
       clearRipChanged();
+      if (delivered) continue;
     }
     if (load<u32>(CPU_BLOCK, HALTED)) return leaveRun(EXIT_HALT);
     if (budgetLeft <= 0) return leaveRun(EXIT_BUDGET);

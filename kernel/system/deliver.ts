@@ -103,13 +103,17 @@ export function interruptAllowed(): bool {
   return priority == 0 || vector >> 4 > priority;
 }
 
+/** The last deliverPending() has entered a handler. What still waits comes out of that one, in its mode and at its level: ask again. */
+export let delivered: bool = false;
+
 /**
- * Takes what waits at an instruction boundary, in the order of SDM Vol. 3A table 6-2: machine check, traps of the instruction
+ * Takes the first of what waits at an instruction boundary, in the order of SDM Vol. 3A table 6-2: machine check, traps of the instruction
  * before, NMI, maskable interrupt. SHADOW is that of the instruction just done: after MOV SS nothing is taken, after STI no
  * maskable interrupt. False: shutdown.
  */
 export function deliverPending(): bool {
-  if (load<u32>(CPU_BLOCK + PENDING_NMI) & MACHINE_CHECK_WAITS && !deliverMachineCheck()) return false;
+  delivered = true;
+  if (load<u32>(CPU_BLOCK + PENDING_NMI) & MACHINE_CHECK_WAITS) return deliverMachineCheck();
   let debug = load<u32>(CPU_BLOCK + PENDING_DEBUG);
   if (stepSuppressed || load<u32>(CPU_BLOCK + SHADOW) & SHADOW_MOV_SS) {
     // The single-step trap is lost, other debug conditions wait (SDM Vol. 3A 6.8.3).
@@ -117,23 +121,25 @@ export function deliverPending(): bool {
     store<u32>(CPU_BLOCK + PENDING_DEBUG, debug);
     setStepSuppressed(false);
   }
-  if (load<u32>(CPU_BLOCK + SHADOW) & SHADOW_MOV_SS) return true;
-  if (debug) {
-    store<u32>(CPU_BLOCK + PENDING_DEBUG, 0);
-    store<u32>(CPU_BLOCK + HALTED, 0);
-    raiseDebugTrap(debug);
-    if (!deliver()) return false;
+  if (!(load<u32>(CPU_BLOCK + SHADOW) & SHADOW_MOV_SS)) {
+    if (debug) {
+      store<u32>(CPU_BLOCK + PENDING_DEBUG, 0);
+      store<u32>(CPU_BLOCK + HALTED, 0);
+      raiseDebugTrap(debug);
+      return deliver();
+    }
+    const waiting = load<u32>(CPU_BLOCK + PENDING_NMI);
+    if (waiting & NMI_WAITS && !load<u32>(CPU_BLOCK + NMI_BLOCKED)) {
+      store<u32>(CPU_BLOCK + PENDING_NMI, waiting & ~NMI_WAITS);
+      return deliverNmi();
+    }
+    if (interruptAllowed()) {
+      const vector = load<u32>(CPU_BLOCK + PENDING_INTERRUPT);
+      store<u32>(CPU_BLOCK + PENDING_INTERRUPT, NO_VECTOR);
+      return deliverInterrupt(vector);
+    }
   }
-  const waiting = load<u32>(CPU_BLOCK + PENDING_NMI);
-  if (waiting & NMI_WAITS && !load<u32>(CPU_BLOCK + NMI_BLOCKED)) {
-    store<u32>(CPU_BLOCK + PENDING_NMI, waiting & ~NMI_WAITS);
-    if (!deliverNmi()) return false;
-  }
-  if (interruptAllowed()) {
-    const vector = load<u32>(CPU_BLOCK + PENDING_INTERRUPT);
-    store<u32>(CPU_BLOCK + PENDING_INTERRUPT, NO_VECTOR);
-    return deliverInterrupt(vector);
-  }
+  delivered = false;
   return true;
 }
 

@@ -45,7 +45,7 @@ export class CrossingWatch {
   /** By offset in the entry text. */
   readonly #rules: Uint8Array;
   readonly #stackPages: ReadonlySet<number>;
-  readonly #userGs: number;
+  #userGs: number;
   readonly #pti: boolean;
   readonly #wantClear: number;
 
@@ -74,6 +74,11 @@ export class CrossingWatch {
     for (const { bottom, top } of EXCEPTION_STACKS) add(bottom, top);
     for (const top of [IRQ_STACK_TOP, guest.ring0.current!.top]) add(top - KERNEL_STACK_SIZE, top);
     this.#stackPages = pages;
+  }
+
+  /** The program has another GS base. */
+  set userGs(base: number) {
+    this.#userGs = base;
   }
 
   /** Where the CPU is, for complaints. */
@@ -105,9 +110,9 @@ export class CrossingWatch {
     const rules = this.#rules[offset]!;
     if (this.#onUserTable && !(rules & IN_TRAMPOLINE)) this.fail("code behind the trampoline on the user page table");
     if (rules & STACK_UNSAFE) return;
-    // A push goes below RSP.
-    const rsp = registers.getLinear(RSP) - 1;
-    if (!this.#stackPages.has(Math.floor(rsp / PAGE_SIZE)) && !(rsp >= ESPFIX_BASE && rsp < ESPFIX_END)) this.fail("the kernel on a stack that is none of its own");
+    // A push goes below RSP; to the espfix stack none goes.
+    const rsp = registers.getLinear(RSP);
+    if (!this.#stackPages.has(Math.floor((rsp - 1) / PAGE_SIZE)) && !(rsp >= ESPFIX_BASE && rsp < ESPFIX_END)) this.fail("the kernel on a stack that is none of its own");
   }
 
   get #onUserTable(): boolean {

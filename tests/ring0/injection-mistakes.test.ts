@@ -5,27 +5,16 @@ import * as assert from "uvu/assert";
 import type { Guest, GuestOptions } from "./crossing-guest";
 import { DOORS, type Door } from "./injection-doors";
 import { EVENTS, NESTED_EVENTS } from "./injection-events";
+import { entryTextWith, withoutCanonicalCheck } from "./entry-text-mistakes";
 import { InjectionRig } from "./injection-rig";
 import { assemble } from "../../host/ring0/assemble.build";
 import type { EntryOptions } from "../../host/ring0/calling.asm";
-import { entryTextOf, type EntryText } from "../../host/ring0/entry-symbols";
+import { entryTextOf } from "../../host/ring0/entry-symbols";
 import { entryTextFor } from "../../host/ring0/entry-text.asm";
 import { CEA_IDT, CPU_ENTRY_AREA, KERNEL_TEXT, PHYS_CPU_ENTRY_AREA } from "../../host/ring0/layout";
 import { VECTOR_DB, VECTOR_MC, VECTOR_NMI } from "../../kernel/abi/vectors";
 
 const options = { pti: true, pcid: false, fsgsbase: false, smap: true } satisfies EntryOptions & GuestOptions;
-
-/** The entry text with one piece changed, between two labels. */
-function entryTextWith(o: EntryOptions, from: string, to: string, change: (text: string) => string): EntryText {
-  const text = entryTextFor(o);
-  const start = text.indexOf(`\n${from}:`) + 1;
-  const end = text.indexOf(`\n${to}:`, start);
-  assert.ok(start > 0 && end > start, `${from} to ${to}`);
-  const piece = text.slice(start, end);
-  const changed = change(piece);
-  assert.is.not(changed, piece, "the mistake is put in");
-  return entryTextOf({ base: KERNEL_TEXT, ...assemble("entry text with a mistake", text.slice(0, start) + changed + text.slice(end)) });
-}
 
 /** What goes wrong first, at these doors. */
 async function complaint(doors: readonly Door[], guest: GuestOptions): Promise<string> {
@@ -64,8 +53,7 @@ test("an NMI that tells the GS base by its sign, although FSGSBASE lets programs
 });
 
 test("SYSRET without a look at RCX is found", async () => {
-  const text = entryTextWith(options, "entry_SYSCALL_64_after_call", "syscall_return_via_sysret", (piece) =>
-    piece.replace(/\n\s+shlq[^\n]*\n\s+sarq[^\n]*\n\s+cmpq[^\n]*\n\s+jne[^\n]*/, ""));
+  const text = withoutCanonicalCheck(options);
   const way = doors("SYSCALL and back to a RIP that is not canonical");
   assert.match(await complaint(way, { ...options, text }), /SYSRETQ|asm_exc_|double_fault/);
   // AMD's processors fault behind the SYSRET, at CPL 3: there the same mistake is none.

@@ -6,8 +6,9 @@ import * as assert from "uvu/assert";
 import { CODE, guestProgram, type Guest, type GuestOptions } from "./crossing-guest";
 import { KernelFault, kernelFault } from "../../host/ring0/kernel-fault";
 import { describeStack, EXCEPTION_STACKS, kernelStackTop, stackSlotOf } from "../../host/ring0/layout";
+import { SUSPEND } from "../../host/ring0/hypercall";
 import { PT_REGS_NAMES, type PtRegs } from "../../host/ring0/pt-regs";
-import { CPL, CR3, DR0, DR6, DR7, GS_BASE, KERNEL_GS_BASE, MACHINE_CHECK_WAITS, NMI_BLOCKED, PENDING_NMI, RETIRED, RFLAGS, RIP, RSP } from "../../kernel/abi/state";
+import { CPL, CR3, DR0, DR6, DR7, GS_BASE, KERNEL_GS_BASE, MACHINE_CHECK_WAITS, NMI_BLOCKED, NMI_WAITS, PENDING_DEBUG, PENDING_NMI, RETIRED, RFLAGS, RIP, RSP } from "../../kernel/abi/state";
 import { EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import { VECTOR_DF, VECTOR_MC, VECTOR_NMI } from "../../kernel/abi/vectors";
 
@@ -247,6 +248,22 @@ test("a #DB of single step in the kernel, which nobody asked for, is a bug and c
     registers.set(RFLAGS, registers.get(RFLAGS) | 0x100);
   };
   assert.throws(() => guest.ring0.dispatch(guest.hooks, 1000), "#DB user mode false");
+});
+
+test("an #MC, a #DB and an NMI that come together out of user code are each delivered out of the handler of the one before", async () => {
+  for (const options of variants) {
+    const guest = await guestProgram("nop\nnop\n", options);
+    const { registers } = guest.machine;
+    while (registers.getWord(CPL) !== 3) guest.ring0.dispatch(guest.hooks, 1);
+    registers.setWord(PENDING_NMI, NMI_WAITS | MACHINE_CHECK_WAITS);
+    registers.setWord(PENDING_DEBUG, 1);
+    guest.machine.run(0);
+    assert.is(registers.getLinear(RIP), guest.ring0.labels.get("asm_exc_nmi"), JSON.stringify(options));
+    guest.answer = (arrival) => (arrival.kind === "exception" && arrival.number === VECTOR_MC ? SUSPEND : undefined);
+    guest.go();
+    assert.equal(guest.arrivals.map(({ number, userMode }) => [number, userMode]), [[VECTOR_NMI, false], [VECTOR_MC, true]]);
+    assert.equal([registers.getWord(NMI_BLOCKED), registers.lo(DR6)], [0, 0xffff0ff0]);
+  }
 });
 
 test.run();

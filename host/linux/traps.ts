@@ -5,7 +5,8 @@ import {
   VECTOR_AC, VECTOR_BP, VECTOR_BR, VECTOR_DB, VECTOR_DE, VECTOR_GP, VECTOR_MF, VECTOR_NP, VECTOR_OF, VECTOR_PF, VECTOR_SS,
   VECTOR_TS, VECTOR_UD, VECTOR_XM, PF_FETCH, PF_PRESENT, PF_USER, PF_WRITE,
 } from "../../kernel/abi/vectors";
-import { CR2, DR6, FCW, FSW, MXCSR } from "../../kernel/abi/state";
+import { CR4_UMIP } from "../../kernel/abi/bits";
+import { CR2, CR4, DR6, FCW, FSW, MXCSR } from "../../kernel/abi/state";
 import type { Suspend } from "../ring0/hypercall";
 import type { PtRegs } from "../ring0/pt-regs";
 import { exitToUserMode } from "./entry-common";
@@ -19,19 +20,27 @@ import {
   SIGILL, SIGSEGV, SIGTRAP, SI_KERNEL, TRAP_BRKPT, TRAP_HWBKPT, TRAP_TRACE,
 } from "./uapi-signal";
 import { TASK_SIZE } from "./uapi-mman";
+import { emulateUmip } from "./umip";
 import { emulateVsyscall, isVsyscallAddress } from "./vsyscall";
 
 /** The hook behind the exception stubs, for exceptions of user code. */
 export function doException(kernel: Kernel, task: Task, regs: PtRegs, vector: number, errorCode: number): void | Suspend {
   if (vector === VECTOR_PF) pageFault(kernel, task, errorCode);
-  else if (vector === VECTOR_GP && skipsCli(task, regs)) kernel.noticeOnce(`${task.comm} uses CLI or STI under iopl(3): Linux makes it a NOP`);
-  else {
+  else if (vector !== VECTOR_GP || !mendsProtection(kernel, task, regs)) {
     const { signal, code, address } = signalOf(kernel, regs, vector);
     task.fault.vector = vector;
     task.fault.errorCode = errorCode;
     kernel.signals.force(task, { signal, code, address });
   }
   return exitToUserMode(kernel, task);
+}
+
+/** What exc_general_protection does in place of a signal. */
+function mendsProtection(kernel: Kernel, task: Task, regs: PtRegs): boolean {
+  if ((kernel.machine.registers.lo(CR4) & CR4_UMIP) !== 0 && emulateUmip(task, regs)) return true;
+  if (!skipsCli(task, regs)) return false;
+  kernel.noticeOnce(`${task.comm} uses CLI or STI under iopl(3): Linux makes it a NOP`);
+  return true;
 }
 
 const OPCODE_CLI = 0xfa;

@@ -40,7 +40,7 @@ export function callsPerBatch(counts: RowCounts): number {
   return Math.ceil(BATCH_NS / (counts.instructions * GUESS_INSTRUCTION_NS + crossing + counts.tlbMisses * GUESS_TLB_MISS_NS));
 }
 
-/** Nanoseconds per call of each batch, the loop included. @throws Error when the door is not built */
+/** Nanoseconds per call of each batch, the loop included. @throws Error when it does not come back from the door */
 export function timeRow(row: Row, calls: number, options: TimeOptions): Promise<number[]> {
   const guest: GuestRun = (counts, listener) => runCrossings(row, counts, { ...options, ...listener });
   return timeCalls(`${row.operation} by ${row.door}`, calls, options.batches, guest);

@@ -5,7 +5,9 @@ import { assemble } from "../../host/ring0/assemble.build";
 import { type Kernel, run, type RunOptions } from "../../host/index";
 import { CODE_ADDRESS, DATA_ADDRESS, tinyElf, tinyElf32 } from "../fuzz/tiny-elf";
 import { call, sigaction, RESTORER } from "../linux/signal-guest";
-import { CPL, RIP } from "../../kernel/abi/state";
+import { CPL, PENDING_INTERRUPT, PENDING_NMI, RIP } from "../../kernel/abi/state";
+
+import { VECTOR_TIMER } from "../../kernel/abi/vectors";
 
 export type Bits = 64 | 32;
 export type Vendor = "intel" | "amd";
@@ -18,6 +20,8 @@ export interface DoorText {
   texts: Partial<Record<Bits, string>>;
   /** Why there is no text. */
   absent?: string;
+  /** What comes from outside in front of `door`: a word of the CPU block, and what is written there. */
+  raises?: { at: number; value: number };
 }
 
 /** In the form of __kernel_vsyscall: the landing pad in the vDSO undoes the three PUSHes and returns. */
@@ -28,6 +32,9 @@ const withFlag = (flag: number, text: string): DoorText["texts"] => ({
   64: `pushfq\norq $${flag}, (%rsp)\npopfq\n${text}`,
   32: `pushf\norl $${flag}, (%esp)\npopf\n${text}`,
 });
+
+/** Goes on and makes its call. */
+const UNAWARE: DoorText["texts"] = { 64: "door: nop\nmov $110, %eax\nsyscall\n", 32: "door: nop\nmov $64, %eax\nint $0x80\n" };
 
 /** One row each, in the order of the page. */
 export const DOOR_TEXTS: readonly DoorText[] = [
@@ -66,6 +73,8 @@ export const DOOR_TEXTS: readonly DoorText[] = [
     texts: both("push $0x1d80\n.byte 0x0f, 0xae, 0x14, 0x24\nxorps %xmm0, %xmm0\npcmpeqd %xmm1, %xmm1\n.byte 0x0f, 0x5b, 0xc9\ndoor: divps %xmm0, %xmm1\n"),
   },
   { name: "a misaligned load with AC (#AC)", texts: withFlag(0x40000, "door: .byte 0x8b, 0x44, 0x24, 0x01\n") },
+  { name: "a timer interrupt", texts: UNAWARE, raises: { at: PENDING_INTERRUPT, value: VECTOR_TIMER } },
+  { name: "an NMI", texts: UNAWARE, raises: { at: PENDING_NMI, value: 1 } },
 ];
 
 const SIGNALS = [4, 5, 7, 8, 11];
@@ -147,10 +156,12 @@ export interface DoorProgram {
   door: number;
   after: number;
   handler: number;
+  raises?: DoorText["raises"];
 }
 
 /** @throws Error with what the assembler says */
-export function doorProgram(name: string, text: string, bits: Bits): DoorProgram {
+export function doorProgram({ name, texts, raises }: DoorText, bits: Bits): DoorProgram {
+  const text = texts[bits]!;
   const label = (symbols: [string, number][], wanted: string): number => CODE_ADDRESS + symbols.find(([found]) => found === wanted)![1];
   let source = bits === 64 ? program64(text) : program32(text);
   // The assembler's labels begin at 0: the address is put in when it is known.
@@ -160,7 +171,7 @@ export function doorProgram(name: string, text: string, bits: Bits): DoorProgram
   }
   const { bytes, symbols } = assemble(name, source, bits);
   const elf = bits === 64 ? tinyElf(bytes, new Uint8Array(0x10000)) : tinyElf32(bytes, new Uint8Array(0x10000));
-  return { bits, elf, door: label(symbols, "door"), after: label(symbols, "after"), handler: label(symbols, "handler") };
+  return { bits, elf, door: label(symbols, "door"), after: label(symbols, "after"), handler: label(symbols, "handler"), raises };
 }
 
 const SIGNAL_NAMES: Record<number, string> = { 4: "SIGILL", 5: "SIGTRAP", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV" };
@@ -223,7 +234,10 @@ export async function outcomeHere(program: DoorProgram, options: RunOptions): Pr
       for (let left = budget; left > 0; left--) {
         const cpl = registers.getWord(CPL);
         const ip = registers.getLinear(RIP);
-        if (cpl === 3 && ip === program.door) begun = true;
+        if (cpl === 3 && ip === program.door && !begun) {
+          begun = true;
+          if (program.raises) registers.setWord(program.raises.at, program.raises.value);
+        }
         if (cpl === 3 && begun && ways.length > 0 && (ip === program.after || ip === program.handler)) ended = true;
         const inText = ip - ring0.text.base;
         const reason = run(1);
@@ -259,9 +273,8 @@ export function cellText({ entry, exit, told: what }: Outcome): string {
 
 /** name, origin and vendor -> cell; null where there is no such door to ask for. */
 export async function tableCell(door: DoorText, bits: Bits, vendor: Vendor): Promise<string> {
-  const text = door.texts[bits];
-  if (text === undefined) return door.absent!;
-  return cellText(await outcomeHere(doorProgram(door.name, text, bits), { vendor }));
+  if (door.texts[bits] === undefined) return door.absent!;
+  return cellText(await outcomeHere(doorProgram(door, bits), { vendor }));
 }
 
 /** The rows of the Markdown table. Where both vendors do the same, the cells are one. */

@@ -70,9 +70,12 @@ export const FLOCK64 = new Struct<"l_type" | "l_whence" | "l_start" | "l_len" | 
   "", "i16 l_type, i16 l_whence, i64 l_start, i64 l_len, i32 l_pid", true,
 );
 
-/** The signal mask follows: it has more bits than a number. The upper half of 64-bit flags is nothing. */
+/**
+ * The signal mask follows: it has more bits than a number. The upper half of 64-bit flags is nothing. Addresses of the kernel's half are
+ * negative.
+ */
 export const SIGACTION = new Struct<"handler" | "flags" | "restorer">(
-  "ulong handler, u32 flags, u32 _flags, ulong restorer, u32 _mask[2]", "ulong handler, u32 flags, ulong restorer, u32 _mask[2]",
+  "long handler, u32 flags, u32 _flags, long restorer, u32 _mask[2]", "ulong handler, u32 flags, ulong restorer, u32 _mask[2]",
 );
 /** i386 only: sigaction(2) before there were real-time signals. */
 export const OLD_SIGACTION = new Struct<"handler" | "mask" | "flags" | "restorer">("", "ulong handler, u32 mask, ulong flags, ulong restorer");

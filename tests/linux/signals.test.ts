@@ -112,6 +112,32 @@ test("a handler may edit any field of its frame and gets what Linux gives", asyn
   assert.is((await edited("movq $0, (%rdx)\n movw $0, 190(%rdx)")).status, 99, "without UC_STRICT_RESTORE_SS a bad SS is put right");
 });
 
+test("a handler may be said to be anywhere: the fetch faults there, or IRETQ where no address is", async () => {
+  const at = async (handler: string) => {
+    const text = `
+      ${sigaction(SIGUSR1, "handler", 0)}
+      movabs $${handler}, %rax
+      mov %rax, 0x${(DATA_ADDRESS + 0x10000 - 64).toString(16)}
+      ${call(13, `$${SIGUSR1}`, `$0x${(DATA_ADDRESS + 0x10000 - 64).toString(16)}`, "$0", "$8")}
+      ${call(13, `$${SIGUSR1}`, "$0", `$0x${DATA_ADDRESS.toString(16)}`, "$8")}
+      movabs $${handler}, %rax
+      cmp %rax, 0x${DATA_ADDRESS.toString(16)}
+      jne handler
+      ${call(39)}
+      mov %rax, %r15
+      ${call(62, "%r15", `$${SIGUSR1}`)}
+    handler:
+      ${exit("$1")}
+      ${RESTORER}`;
+    const { death } = await status(text);
+    return death && [death.signal, death.code, death.address];
+  };
+  assert.equal(await at("0xffffffffffffffff"), ["SIGSEGV", 1, -1]);
+  assert.equal(await at("0xfffffffffffffff7"), ["SIGSEGV", 1, -9]);
+  assert.equal(await at("0x7ffffffff000"), ["SIGSEGV", 1, 0x7ffffffff000]);
+  assert.equal((await at("0x800000000000"))!.slice(0, 2), ["SIGSEGV", 128]);
+});
+
 test("a trace shows what a signal did to a call, as strace does", async () => {
   const lines: string[] = [];
   const text = `

@@ -27,9 +27,13 @@ const DEFAULT_SEED = 1n;
  */
 const WASM_TIERING_BUDGET = 1_000_000;
 
+/** The option's own default, in options.ts. */
+const DEFAULT_MODEL = "skylake";
+
 /** Answers our exit status: 0, or with --program the program's. @throws UsageError */
 export async function benchCommand(options: Options, rest: readonly string[], doors: boolean): Promise<number> {
   if ([options.json, options.csv, options.md].filter(Boolean).length > 1) throw new UsageError("--json, --csv and --md exclude each other");
+  if (doors && options.program !== undefined) throw new UsageError("bench doors has programs of its own: what is --program for?");
   if (options.program !== undefined) return benchProgram(options.program, options, rest);
   if (rest.length > 0 && doors) throw new UsageError(`ring3 bench doors takes no program: what is "${rest[0]}"?`);
   if (rest.length > 0) throw new UsageError(`ring3 bench takes no program: is it \`ring3 bench --program ${rest[0]}\`?`);
@@ -66,9 +70,10 @@ export async function benchCommand(options: Options, rest: readonly string[], do
   return 0;
 }
 
-/** What the command line says of a switch is not varied. */
+/** What the command line sets to other than the default is not varied; a vendor has no default, so that one that is named is not. */
 async function benchDoors(options: Options): Promise<number> {
   if (options.html !== undefined || options.native) throw new UsageError(`--${options.native ? "native" : "html"} is not of bench doors`);
+  if (modelOf(options.model) !== modelOf(DEFAULT_MODEL)) throw new UsageError("bench doors counts and times, and puts no model's cycles to it: --model is not of it");
   setFlagsFromString(`--wasm-tiering-budget=${WASM_TIERING_BUDGET}`);
   const progress = new ProgressLine(process.stderr.isTTY === true && !options.quiet);
   const { pti, pcid, smap, smep, fsgsbase, vsyscall, vendor } = options;

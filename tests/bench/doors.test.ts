@@ -96,7 +96,7 @@ test("--csv and --md have as many columns in each line, and times with their spr
 });
 
 test("mistakes are one line and exit status 2", () => {
-  for (const words of [["hello"], ["--html", "x"], ["--native"], ["--json", "--csv"], ["--env", "A=1"]]) {
+  for (const words of [["hello"], ["--html", "x"], ["--native"], ["--json", "--csv"], ["--env", "A=1"], ["--model", "zen"], ["--program", "hello"]]) {
     const ended = ring3(["bench", "doors", ...words]);
     assert.is(ended.status, 2, words.join(" "));
     assert.match(ended.stderr, /^ring3: [^\n]+\n$/);

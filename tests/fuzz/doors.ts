@@ -15,10 +15,10 @@ import { __USER32_CS, __USER_CS, __USER_DS } from "../../host/ring0/segments";
 import { EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import { FLAG_AC, FLAG_DF, FLAG_FIXED, FLAG_ID, FLAG_IF, FLAG_NT, FLAG_RF, FLAG_TF } from "../../kernel/abi/bits";
 import {
-  CPL, FS_BASE, GS_BASE, KERNEL_GS_BASE, MACHINE_CHECK_WAITS, MODE, MODE_32, MODE_64, NMI_BLOCKED, NMI_WAITS, PENDING_INTERRUPT, PENDING_NMI, RFLAGS,
-  RIP, RSP, SEG, SEG_ATTRIBUTES, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LIMIT, SEG_SS,
+  CPL, DR6, FS_BASE, GS_BASE, KERNEL_GS_BASE, MACHINE_CHECK_WAITS, MODE, MODE_32, MODE_64, NMI_BLOCKED, NMI_WAITS, PENDING_DEBUG, PENDING_INTERRUPT,
+  PENDING_NMI, RFLAGS, RIP, RSP, SEG, SEG_ATTRIBUTES, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LIMIT, SEG_SS,
 } from "../../kernel/abi/state";
-import { VECTOR_MC, VECTOR_NMI, VECTOR_TIMER } from "../../kernel/abi/vectors";
+import { VECTOR_DB, VECTOR_MC, VECTOR_NMI, VECTOR_TIMER } from "../../kernel/abi/vectors";
 import { Choices } from "./choices";
 import { DOOR_ROWS, enteredRegs, LANDING, type DoorRow } from "./door-rows";
 import { afterSysretl, CS, CX, FLAGS, IP, LDT_STACK_16, leavesBySysretl, ORIG_AX, R11, returned, returnFault, SP, SS } from "./return-rules";
@@ -38,6 +38,8 @@ const MODES: readonly GuestOptions[] = [
 
 /** Instructions that a crossing takes at the most: one that single-steps through SYSENTER some thousands. */
 const PATIENCE = 30_000;
+
+const DR6_NONE = 0xffff0ff0;
 
 /** General register at each of the first 15 words of pt_regs, by number. */
 const PT_GPR = [15, 14, 13, 12, 5, 3, 11, 10, 9, 8, 0, 1, 2, 6, 7];
@@ -76,6 +78,14 @@ interface Program {
   selectors: number[];
   fsBase: number;
   gsBase: number;
+}
+
+type EventName = "NMI" | "#MC" | "#DB" | "timer";
+
+/** A second #MC or #DB before the first one is done with would overwrite its frame, on hardware too. */
+function eventsBesides({ row, regs }: Program): EventName[] {
+  const stepping = row.code === "sysenter" && (regs[FLAGS]! & BigInt(FLAG_TF)) !== 0n;
+  return (["NMI", "timer", "#MC", "#DB"] as const).filter((event) => event !== row.event && !(event === "#DB" && (row.vector === VECTOR_DB || stepping)));
 }
 
 class DoorsMachine {
@@ -170,9 +180,10 @@ class DoorsMachine {
     if (row.event !== undefined) this.#raise(row.event);
   }
 
-  #raise(event: "NMI" | "#MC" | "timer"): void {
+  #raise(event: EventName): void {
     const { registers } = this.guest.machine;
-    if (event === "timer") registers.setWord(PENDING_INTERRUPT, VECTOR_TIMER);
+    if (event === "#DB") registers.setWord(PENDING_DEBUG, registers.getWord(PENDING_DEBUG) | 1);
+    else if (event === "timer") registers.setWord(PENDING_INTERRUPT, VECTOR_TIMER);
     else registers.setWord(PENDING_NMI, registers.getWord(PENDING_NMI) | (event === "NMI" ? NMI_WAITS : MACHINE_CHECK_WAITS));
   }
 
@@ -190,8 +201,7 @@ class DoorsMachine {
     try {
       // At the door, at every instruction, or at one of them with an event: 0 is all at once.
       const stepped = random.chance(0.15);
-      // A second #MC before the first one is done with would be a shutdown on hardware.
-      const event = random.chance(0.4) ? random.pick(["NMI", "timer", program.row.event === "#MC" ? "NMI" : "#MC"] as const) : undefined;
+      const event = random.chance(0.4) ? random.pick(eventsBesides(program)) : undefined;
       const eventAt = event === undefined ? -1 : 1 + random.below(160);
       for (let n = 0; n < PATIENCE; n++) {
         if (stepped) this.#watch.check();
@@ -212,6 +222,8 @@ class DoorsMachine {
     const { row } = this.#program!;
     const vector = arrival.kind === "exception" || arrival.kind === "interrupt" ? arrival.number : undefined;
     const own = this.#phase === "entering" && arrival.kind === row.kind && vector === row.vector && arrival.userMode;
+    if (vector === VECTOR_DB) this.guest.machine.registers.setHalves(DR6, DR6_NONE, 0);
+    if (!own && arrival.userMode && vector === VECTOR_DB) return;
     if (!own && (vector === VECTOR_NMI || vector === VECTOR_MC || (vector === VECTOR_TIMER && arrival.userMode))) return;
     if (!arrival.userMode) throw new Error(`exception ${vector} in the kernel at ${this.guest.ring0.text.symbolize(arrival.ip)}`);
     const at = regs.pa / 8;

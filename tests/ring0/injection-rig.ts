@@ -15,7 +15,7 @@ import { PAGE_SIZE } from "../../host/machine/phys-memory";
 import { EXIT_HYPERCALL } from "../../kernel/abi/exit-reasons";
 import { FLAG_RF } from "../../kernel/abi/bits";
 import {
-  CPL, CR2, DR0, DR6, DR7, EXIT_REASON, EXIT_VECTOR, LAST_RIP, LAST_VECTOR, NMI_BLOCKED, NO_VECTOR, PENDING_DEBUG, PENDING_INTERRUPT,
+  CPL, CR2, DR0, DR6, DR7, EXIT_REASON, EXIT_VECTOR, LAST_RIP, LAST_VECTOR, MODE_64, NMI_BLOCKED, NO_VECTOR, PENDING_DEBUG, PENDING_INTERRUPT,
   PENDING_NMI, RETIRED, RFLAGS, RIP, RSP, SEG, SEG_BASE, SEG_SS, SLOT_ZERO, XMM,
 } from "../../kernel/abi/state";
 import { VECTOR_DB, VECTOR_MC, VECTOR_NMI, VECTOR_UD } from "../../kernel/abi/vectors";
@@ -58,6 +58,8 @@ interface Entry {
 export class InjectionRig {
   readonly guest: Guest;
   readonly watch: CrossingWatch;
+  /** Where something was injected: RIPs at CPL 0. */
+  readonly places = new Set<number>();
   readonly #door: Door;
   readonly #here: Snapshot;
   readonly #canaries: StackCanaries;
@@ -104,20 +106,29 @@ export class InjectionRig {
 
   #toStart(): void {
     const { registers } = this.guest.machine;
-    const { at, event } = this.#door;
-    for (let n = 0; !(registers.getWord(CPL) === 3 && registers.get(RIP) === CODE); n++) {
+    const { at, event, nestedAt } = this.#door;
+    // A new task begins there.
+    const begins = at === "ret_from_fork";
+    for (let n = 0; !begins && !(registers.getWord(CPL) === 3 && registers.get(RIP) === CODE); n++) {
       if (n > PATIENCE) this.watch.fail("the program never starts");
       this.#step();
     }
-    if (at !== undefined) {
-      const label = this.guest.ring0.labels.get(at);
-      for (let n = 0; registers.getLinear(RIP) !== label; n++) {
-        if (n > PATIENCE) this.watch.fail(`the program never comes to ${at}`);
+    this.#door.ready?.(this.guest);
+    const to = (label: string) => {
+      for (let n = 0; registers.getLinear(RIP) !== this.guest.ring0.labels.get(label); n++) {
+        if (n > PATIENCE) this.watch.fail(`the program never comes to ${label}`);
         this.#step();
       }
-    }
+    };
+    if (at !== undefined) to(at);
     if (event !== undefined) {
       eventNamed(event).inject(this.guest);
+      this.guest.machine.run(0);
+    }
+    if (nestedAt !== undefined) {
+      to(nestedAt);
+      registers.setWord(NMI_BLOCKED, 0);
+      eventNamed("NMI").inject(this.guest);
       this.guest.machine.run(0);
     }
     this.#log = [];
@@ -194,6 +205,7 @@ export class InjectionRig {
     let injections = 0;
     for (let at = 0; at < steps; at++) {
       const place = this.watch.place;
+      if (at % stride === 0 && this.guest.machine.registers.getWord(CPL) === 0) this.places.add(this.guest.machine.registers.getLinear(RIP));
       for (const event of at % stride === 0 ? events : []) {
         try {
           if (this.#one(event, at)) injections++;
@@ -208,6 +220,19 @@ export class InjectionRig {
       this.#here.save();
     }
     return injections;
+  }
+
+  /** Labels of the entry text behind which there is an instruction that is not in `places`. */
+  labelsWithout(places: ReadonlySet<number>): string[] {
+    const { text } = this.guest.ring0;
+    const missing = new Set<string>();
+    for (let offset = 0; offset < text.bytes.length; ) {
+      const { length } = this.guest.machine.decode(text.bytes.subarray(offset, offset + 15), { mode: MODE_64 });
+      if (length === 0) throw new Error(`the entry text cannot be decoded at ${offset}`);
+      if (!places.has(text.base + offset)) missing.add(text.symbolize(text.base + offset)!.replace(/\+.*/, ""));
+      offset += length;
+    }
+    return [...missing];
   }
 
   /**
@@ -330,7 +355,7 @@ export class InjectionRig {
     const times = (log: Entry[]) => log.filter(({ vector }) => vector === event.vector).length;
     const more = times(this.#log) - times(before);
     // Of a #DB in its own code the entry code tells nobody.
-    const merges = event.mayMerge && times(before) > 0;
+    const merges = times(before) > 0 && (event.mayMerge || (event.vector === VECTOR_NMI && this.#door.nestedAt !== undefined));
     const [least, most] = event.vector === VECTOR_DB || merges ? [0, 1] : [1, 1];
     if (more < least || more > most) this.watch.fail(`it was handled ${more} times`);
   }

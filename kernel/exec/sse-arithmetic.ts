@@ -2,7 +2,7 @@
 // that exec() inlines: Wasm's arithmetic under the tests of sse-fast-path.ts, which leaves for NAME by bail().
 
 import {
-  bail, denormal32, denormal64, denormal32x4, denormal64x2, endless32, endless64, endlessLanes32x4, endlessLanes64x2,
+  bail, denormal32, denormal64, denormal32x4, denormal64x2, doubtfulProduct64x2, doubtfulSum64x2, endless32, endless64, endlessLanes32x4, endlessLanes64x2,
   exactZero32x4, exactZero64x2, extreme32, extreme64, extremeLanes32x4, extremeLanes64x2, finite32x4, finite64x2,
   normal32x4, normal64x2, odd32, odd64, plain32x4, plain64x2, productRounds64, rootless32, rootless64,
   small64, smallLanes32x4, smallLanes64x2, sseFast, sseNative, sumRounds32, sumRounds64,
@@ -48,11 +48,10 @@ export function ADDPD(a: v128, b: v128): v128 {
 
 export function ADDPD_fast(a: v128, b: v128): v128 {
   if (!sseFast) bail();
-  if (smallLanes64x2(a, b)) {
-    if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
-  }
   const r = f64x2.add(a, b);
-  if (endlessLanes64x2(r)) bail();
+  if (doubtfulSum64x2(a, b, r)) {
+    if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b))) || endlessLanes64x2(r)) bail();
+  }
   return r;
 }
 
@@ -106,11 +105,10 @@ export function SUBPD(a: v128, b: v128): v128 {
 
 export function SUBPD_fast(a: v128, b: v128): v128 {
   if (!sseFast) bail();
-  if (smallLanes64x2(a, b)) {
-    if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
-  }
   const r = f64x2.sub(a, b);
-  if (endlessLanes64x2(r)) bail();
+  if (doubtfulSum64x2(a, b, r)) {
+    if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b))) || endlessLanes64x2(r)) bail();
+  }
   return r;
 }
 
@@ -168,12 +166,9 @@ export function MULPD(a: v128, b: v128): v128 {
 
 export function MULPD_fast(a: v128, b: v128): v128 {
   if (!sseFast) bail();
-  if (smallLanes64x2(a, b)) {
-    if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b)))) bail();
-  }
   const r = f64x2.mul(a, b);
-  if (extremeLanes64x2(r)) {
-    if (!i64x2.all_true(normal64x2(r, exactZero64x2(a, b, r)))) bail();
+  if (doubtfulProduct64x2(a, b, r)) {
+    if (v128.any_true(v128.or(denormal64x2(a), denormal64x2(b))) || !i64x2.all_true(normal64x2(r, exactZero64x2(a, b, r)))) bail();
   }
   return r;
 }

@@ -117,6 +117,24 @@ export function smallLanes32x4(a: v128, b: v128): bool {
   return i32x4.bitmask(f32x4.lt(f32x4.pmin(f32x4.abs(a), f32x4.abs(b)), f32x4.splat(F32_MIN_NORMAL))) != 0;
 }
 
+// The first halves of the packed tests: one comparison. r - r is zero of a finite r, else NaN, with which no comparison is true.
+
+/** A lane of a or b that is zero, denormal or NaN, or one of r = a + b or a - b that is infinite or NaN. */
+// @ts-ignore: decorator
+@inline
+export function doubtfulSum64x2(a: v128, b: v128, r: v128): bool {
+  const least = f64x2.add(f64x2.sub(r, r), f64x2.splat(F64_MIN_NORMAL));
+  return i64x2.bitmask(f64x2.ge(f64x2.pmin(f64x2.abs(a), f64x2.abs(b)), least)) != 3;
+}
+
+/** A lane of a, b or r = a * b that is zero, not surely above tiny or NaN, or one of r that is infinite. */
+// @ts-ignore: decorator
+@inline
+export function doubtfulProduct64x2(a: v128, b: v128, r: v128): bool {
+  const least = f64x2.add(f64x2.sub(r, r), f64x2.splat(F64_NOT_TINY));
+  return i64x2.bitmask(f64x2.ge(f64x2.pmin(f64x2.pmin(f64x2.abs(a), f64x2.abs(b)), f64x2.abs(r)), least)) != 3;
+}
+
 /** A lane that is infinite or NaN. */
 // @ts-ignore: decorator
 @inline

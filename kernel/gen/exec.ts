@@ -18,6 +18,15 @@ interface HotCase {
   slow: string;
 }
 
+/**
+ * A later part of a sequence with the second half of its two-step tests left out: what the first half puts in doubt is done again by
+ * the part's own case, since u is at the part and nothing of it has changed yet. A sequence is for what nearly always happens, and
+ * virtual registers are short.
+ */
+function againAlone(text: string): string {
+  return text.replace(/if \(([^{}]*)\) \{\s*if \([^{}]*\) break;\s*\}/g, "if ($1) continue;");
+}
+
 export class Hot {
   readonly cases: HotCase[] = [...controlCases.map((c) => ({ ...c }))];
   private readonly numbers = new Map<string, number>();
@@ -58,29 +67,30 @@ export class Hot {
       return part;
     });
     const texts = parts.map(({ name, text }, k) => {
-      if (k === parts.length - 1) return `{ ${text} }`;
-      const plain = text.trim().replace(/\$NEXT(2?)$/, (_, two) => `u += ${two ? 64 : 32};`);
+      const doubted = k === 0 ? text : againAlone(text);
+      if (k === parts.length - 1) return `{ ${doubted} }`;
+      const plain = doubted.trim().replace(/\$NEXT(2?)$/, (_, two) => `u += ${two ? 64 : 32};`);
       if (plain.includes("$NEXT") || !/u \+= \d+;$/.test(plain)) throw new Error(`sequence ${names.join(" ")}: ${name} does not simply go on`);
       return `{ ${plain} }`;
     });
     this.cases.push({ name: names.join("__"), text: texts.join("\n        "), slow: parts[0].slow });
   }
 
-  /** For each case the place of its list in `SEQUENCES`: pairs of what stands behind it and the case of both, ended by 0xffff. */
+  /**
+   * `SEQUENCES`, and for each case the place of its list there: the sequences that it begins, the longest first, each as
+   * how many further parts it has, its own case, those parts' cases. 0 ends a list.
+   */
   private sequenceTables(): { lists: number[]; places: number[] } {
     const number = (name: string) => this.cases.findIndex((c) => c.name === name);
-    const lists: number[] = [0, 0];
+    const lists: number[] = [0];
     const places = this.cases.map(({ name }) => {
-      const longer = sequences.map((s) => s.split(" ")).filter((s) => s.slice(0, -1).join("__") === name);
-      if (!longer.length) return 0;
+      const begun = sequences.map((s) => s.split(" ")).filter(([first]) => first === name).sort((a, b) => b.length - a.length);
+      if (!begun.length) return 0;
       const place = lists.length * 2;
-      for (const s of longer) lists.push(number(s.at(-1)!), number(s.join("__")));
-      lists.push(0xffff, 0);
+      for (const [, ...further] of begun) lists.push(further.length, number([name, ...further].join("__")), ...further.map(number));
+      lists.push(0);
       return place;
     });
-    for (const s of sequences.map((s) => s.split(" ")).filter((s) => s.length > 2)) {
-      if (number(s.slice(0, -1).join("__")) < 0) throw new Error(`sequence ${s.join(" ")} extends none`);
-    }
     return { lists, places: [...places, 0] };
   }
 

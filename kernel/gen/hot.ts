@@ -1,5 +1,6 @@
 // Which operations are cases of exec(), in which operand sizes and forms. All others are calls in slow.ts.
-// V8 allocates registers well up to about 240 cases; add a row only with a benchmark that shows what it brings.
+// V8 allocates registers well while exec() has at most 8192 virtual ones (docs/interpreter.md); add a row only with a benchmark
+// that shows what it brings.
 //
 //   rr  both operands in slots (registers, immediates, temporaries)     rm  source in memory
 //   mr  destination in memory, read and written                         mx  first operand in memory, only read
@@ -81,6 +82,7 @@ export const hotRows: HotRow[] = [
   hot("DIVPD", [0], "rr"),
   hot("PUNPCKHQDQ", [0], "rr"),
   hot("UCOMISD", [0], "rr"),
+  hot("COMISD", [0], "rr"),
   hot("CVTSI2SD", [32, 64], "rr"),
   hot("CVTTSD2SI", [32, 64], "rr"),
 ];

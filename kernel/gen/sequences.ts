@@ -3,7 +3,7 @@
 // not. The parts stay behind each other in the block as they are: only the first one's code is changed, and what a later part
 // leaves to the slow path starts at that part.
 //
-// Chosen by `node build.mjs --profile`; a sequence of three extends one of two. kernel/decode/join.ts finds them.
+// Chosen by `node build.mjs --profile`. kernel/decode/join.ts finds them.
 
 export const sequences: string[] = [
   // copy and compute
@@ -25,7 +25,8 @@ export const sequences: string[] = [
   // stack and calls
   "PUSH64_PUSH64 PUSH64_PUSH64", "MOV32_rr SUB64_rr", "SUB64_rr CMP32_JCC6", "ADD64_rr MOV32_rr", "POP64_POP64 POP64_POP64", "POP64_POP64 RET64", "POP64 RET64", "LD64 PUSH64", "LD64 JMP64", "ZERO_ZERO ZERO_ZERO",
   // doubles
-  "LD128A ADDPD_rr", "LD128 MOVDQA_rr", "LD128A MULPD_rr", "LD128A MULPD_rr ADDPD_rr", "MOVQ_XMM_rm ADD64_rr", "MOVQ_XMM_rm ADD64_rr ADD64_rr",
-  "MOVDQA_rr MULSD_rr", "MOVDQA_rr MULPD_rr", "MOVDQA_rr SUBPD_rr", "MOVDQA_rr PUNPCKHQDQ_rr", "MOVDQA_rr MOVDQA_rr", 
-  "UCOMISD_rr JCC7", "ADDPD_rr CMP64_JCC5", 
+  "LD128A ADDPD_rr", "LD128A MULPD_rr", "LD128A MULPD_rr ADDPD_rr CMP64_JCC5", "MOVQ_XMM_rm ADD64_rr", "MOVQ_XMM_rm ADD64_rr ADD64_rr PUNPCKLQDQ_rr",
+  "MULSD_rr ADDSD_rr", "MULSD_rr MULSD_rr", "ADDSD_rr ADDSD_rr", "MOVDQA_rr ADDSD_rr", "MOVDQA_rr MULSD_rr", "MOVDQA_rr MULSD_rr ADDSD_rr",
+  "MOVDQA_rr SQRTSD_rr", "MOVDQA_rr MOVDQA_rr", "MOVDQA_rr PUNPCKLQDQ_rr", "MOVDQA_rr PUNPCKHQDQ_rr PUNPCKHQDQ_rr MULPD_rr MULSD_rr",
+  "UCOMISD_rr JCC7", "COMISD_rr JCC7",
 ];

@@ -21,7 +21,10 @@ interface Guest {
   iterations: number;
 }
 
-/** Iteration counts at which qemu-x86_64 takes a few tenths of a second. */
+/**
+ * Iteration counts at which ring3 takes a second or two, of which starting and V8's compiling of the interpreter are some 0.4 s
+ * of CPU in any guest. qemu-x86_64 takes some tenths of a second of the integer programs, and a second or two of the others.
+ */
 const GUESTS: readonly Guest[] = [
   { name: "int-loop", group: "integer", iterations: 30000 },
   { name: "sieve", group: "integer", iterations: 40 },
@@ -30,8 +33,8 @@ const GUESTS: readonly Guest[] = [
   { name: "fib", group: "integer", iterations: 60 },
   { name: "strlen-memcpy", group: "integer", iterations: 120 },
   { name: "bytecode", group: "integer", iterations: 60 },
-  { name: "matmul", group: "double", iterations: 60 },
-  { name: "nbody", group: "double", iterations: 100 },
+  { name: "matmul", group: "double", iterations: 240 },
+  { name: "nbody", group: "double", iterations: 400 },
 ];
 const GROUPS: readonly Group[] = ["integer", "double"];
 const GETPPID = { name: "getppid", few: 50_000, many: 550_000 };

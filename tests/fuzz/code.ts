@@ -11,7 +11,7 @@ import { type Checker, type Target, oneByOne } from "./target";
 import { CODE_ADDRESS, DATA_ADDRESS, tinyElf } from "./tiny-elf";
 
 const SEED_BYTES = 4;
-const comparable = rows.filter((row) => isComparable(row, "intel"));
+const comparable = rows.filter((row) => isComparable(row, 64, "intel"));
 
 /** Pure noise now and then; mostly instructions of the table, whole or with a bit turned over, so that a run gets further than a few bytes. */
 function randomCode(random: Random, length: number): Uint8Array {

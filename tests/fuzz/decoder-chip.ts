@@ -2,7 +2,7 @@
 // before the end of a page whose follower is not mapped, one more at a time: as long as the fetch faults, the instruction goes on.
 
 import { CODE_BASE, CODE_SIZE, type Case, blankCase } from "../silicon/case-format";
-import { NoChip, buildNativeRunner, runNatively } from "../silicon/native";
+import { type Native, NoChip, buildNativeRunner, runNatively } from "../silicon/native";
 import { projectRoot } from "../source-files";
 
 export interface Verdict {
@@ -17,7 +17,7 @@ const PF = 14;
 const LONGEST = 15;
 
 export class Chip {
-  private constructor(readonly runner: string) {}
+  private constructor(readonly runner: Native) {}
 
   /** Null where there is no x86-64 Linux or no gcc. */
   static open(): Chip | null {

@@ -8,13 +8,13 @@ import { disassemble } from "../silicon/disassemble";
 import { featuresOf } from "../silicon/features";
 import { type Instance, generate, isComparable } from "../silicon/generate";
 import { MachineRunner } from "../silicon/machine-runner";
-import { NoChip, buildNativeRunner, chipVendor, runNatively } from "../silicon/native";
+import { type Native, NoChip, buildNativeRunner, chipVendor, runNatively } from "../silicon/native";
 import { Random } from "../silicon/random";
 import { projectRoot } from "../source-files";
 import { CannotRun, type Checker, type Target } from "./target";
 
 async function open(): Promise<Checker> {
-  let runner: string;
+  let runner: Native;
   try {
     runner = buildNativeRunner(projectRoot);
   } catch (error) {
@@ -25,7 +25,7 @@ async function open(): Promise<Checker> {
   const create = () => MachineRunner.create({ ...cpuModel("v2"), vendor });
   let machine = await create();
   const ofChip = featuresOf((cases) => runNatively(runner, cases));
-  const chosen = rows.filter((row) => isComparable(row, vendor) && (row.cpuid === undefined || (ofChip.has(row.cpuid) && machine.features.has(row.cpuid))));
+  const chosen = rows.filter((row) => isComparable(row, 64, vendor) && (row.cpuid === undefined || (ofChip.has(row.cpuid) && machine.features.has(row.cpuid))));
 
   const instanceOf = (bytes: Uint8Array): Instance => {
     const view = new DataView(Uint8Array.of(...bytes, 0, 0, 0, 0, 0, 0).buffer);

@@ -14,7 +14,7 @@
 //   0x008  u8 code[16]                                 0x010  u64 error code
 //   0x018  u64 RAX RCX RDX RBX RSP RBP RSI RDI R8-R15  0x018  u64 RAX ... R15
 //   0x098  u64 RFLAGS                                  0x098  u64 RFLAGS
-//   0x0a0  u64 FS base, u64 GS base                    0x0a0  u64 FS base, u64 GS base
+//   0x0a0  u64 FS base, u64 GS base                    0x0a0  u64 FS base, u64 GS base (in 32-bit mode selectors)
 //   0x0b0  16 bytes 0                                  0x0b0  u64 RIP, u64 si_addr
 //   0x0c0  FXSAVE image up to XMM15, 416 bytes         0x0c0  FXSAVE image up to XMM15
 //   0x260  patches: u32 offset in the data window,     0x260  u64 CR2, u32 differences, u32 0
@@ -47,6 +47,8 @@ export interface Patch {
 }
 
 export interface Case {
+  /** Compatibility mode with 32-bit code; not in the record, since a runner is of one mode. Then the words for FS and GS base hold selectors: DS ES FS GS, CS SS. */
+  mode?: 32;
   code: Uint8Array;
   /** Of the instruction's first byte in the code page. */
   codeOffset: number;

@@ -7,9 +7,11 @@ import { type Difference, compare, registerNames } from "./compare";
 import { disassemble } from "./disassemble";
 import { featuresOf } from "./features";
 import { type Instance, generate, isComparable } from "./generate";
+import { generate32 } from "./generate-32";
 import { MachineRunner, type Path } from "./machine-runner";
-import { chipVendor, runNatively } from "./native";
+import { type Native, chipVendor, isSoftware, runNatively } from "./native";
 import { Random } from "./random";
+import { vectorCount } from "./vectors";
 import { generateSequence, sequenceRow, sequenceRows } from "./sequence";
 
 export interface Finding {
@@ -43,38 +45,40 @@ function compareAbsent(row: Row, ours: Result): Difference[] {
   return [{ what: `${row.cpuid} is not offered`, chip: "", ours: `vector ${ours.vector}` }];
 }
 
-export async function checkRows(options: { rows: Row[]; runner: string; seed: number; count: number; deadline?: number }): Promise<Round> {
+/** In 32-bit mode (`mode`) only rows that have vectors of their own there, and no sequences. */
+export async function checkRows(options: { rows: Row[]; runner: Native; seed: number; count: number; mode?: 64 | 32; deadline?: number }): Promise<Round> {
   const vendor = chipVendor();
   const random = new Random(options.seed);
-  const rows = options.rows.filter((row) => isComparable(row, vendor));
+  const mode = options.mode ?? 64;
+  const rows = options.rows.filter((row) => isComparable(row, mode, vendor) && vectorCount(row, mode) > 0);
   const round: Round = { cases: 0, findings: [], perRow: new Map(rows.map((row) => [row, { cases: 0, different: 0 }])), lacking: new Set() };
   if (rows.length === 0) return round;
   const forSequences = sequenceRows(rows);
-  if (forSequences.length > 20) {
+  if (forSequences.length > 20 && mode === 64) {
     // As many sequences as single instructions of a tenth of the rows.
     for (let i = 0; i < rows.length / 10 + 10; i++) rows.push(sequenceRow);
     round.perRow.set(sequenceRow, { cases: 0, different: 0 });
   }
   const byKind = new Map<string, Finding>();
   let machine = await MachineRunner.create({ ...cpuModel("v2"), vendor });
-  const ofChip = featuresOf((cases) => runNatively(options.runner, cases));
+  const ofChip = mode === 64 ? featuresOf((cases) => runNatively(options.runner, cases)) : undefined;
   for (let next = 0; next < options.count; ) {
     if (options.deadline !== undefined && Date.now() > options.deadline) break;
     const instances: Instance[] = [];
     for (; instances.length < batchSize && next < options.count; next++) {
       const row = rows[next % rows.length];
-      instances.push(row === sequenceRow ? generateSequence(forSequences, random, vendor) : generate(row, random, vendor));
+      instances.push(row === sequenceRow ? generateSequence(forSequences, random, vendor) : mode === 32 ? generate32(row, random) : generate(row, random, vendor));
     }
     const chip = runNatively(options.runner, instances.map((instance) => instance.case));
     const judge = (i: number, path: Path): { differences: Difference[]; error?: unknown } => {
       const { row, case: c } = instances[i];
-      if (row.cpuid !== undefined && row.older === undefined && !ofChip.has(row.cpuid) && chip[i].vector === 6) {
+      if (row.cpuid !== undefined && row.older === undefined && ofChip?.has(row.cpuid) === false && chip[i].vector === 6) {
         round.lacking.add(row);
         return { differences: [] };
       }
       try {
         const ours = machine.run(c, path, i);
-        return { differences: isOffered(row, machine) ? compare(instances[i], chip[i], ours, vendor) : compareAbsent(row, ours) };
+        return { differences: isOffered(row, machine) ? compare(instances[i], chip[i], ours, vendor, isSoftware(options.runner.name)) : compareAbsent(row, ours) };
       } catch (error) {
         return { error, differences: [{ what: "our machine threw", chip: "", ours: String(error) }] };
       }

@@ -11,7 +11,7 @@ import { type Case, FX_FCW, FX_FDP, FX_FIP, FX_ST, type Result } from "./case-fo
 import { canStart, registerNames } from "./compare";
 import { type CornerCase, caseOf, cornerCases } from "./corner-cases";
 import { MachineRunner, type Path } from "./machine-runner";
-import { NoChip, buildNativeRunner, chipName, chipVendor, runNatively } from "./native";
+import { type Native, NoChip, buildNativeRunner, chipName, chipVendor, runNatively } from "./native";
 
 const recordingOf = (vendor: Vendor) => join(projectRoot, `tests/golden/corner-cases-${vendor}.txt`);
 const cases = cornerCases.map(caseOf);
@@ -44,7 +44,7 @@ function outcome(corner: CornerCase, before: Case, after: Result, path?: string)
   return words.join(" ");
 }
 
-let runner = "";
+let runner: Native | undefined;
 try {
   runner = buildNativeRunner(projectRoot);
 } catch (error) {
@@ -74,8 +74,9 @@ test("every case is in a recording, once, and no recording has others", () => {
 });
 
 if (runner) {
+  const chip = runner;
   test("the chip does what is recorded", () => {
-    const results = runNatively(runner, cases);
+    const results = runNatively(chip, cases);
     const recording = recordings[chipVendor()];
     cornerCases.forEach((corner, i) => !canStart(cases[i], chipVendor()) || assert.is(outcome(corner, cases[i], results[i]), recording.get(corner.name) ?? "not recorded", corner.name));
   });

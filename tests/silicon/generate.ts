@@ -26,9 +26,9 @@ const MASK64 = (1n << 64n) - 1n;
 /** What cannot be compared: it would leave the windows for good, or is the hypervisor's. */
 const notComparable = new Set("VMMCALL MONITOR MWAIT XBEGIN XEND XABORT XTEST RDPKRU WRPKRU UMONITOR UMWAIT TPAUSE XSAVES XRSTORS".split(" "));
 
-/** Is there anything to compare for this row in 64-bit mode at CPL 3? */
-export function isComparable(row: Row, vendor: Vendor): boolean {
-  if (row.mode === "32") return false;
+/** Is there anything to compare for this row in a mode at CPL 3? */
+export function isComparable(row: Row, mode: 64 | 32, vendor: Vendor): boolean {
+  if (row.mode !== undefined && row.mode !== String(mode)) return false;
   if (row.vendor !== undefined && row.vendor !== vendor) return false;
   return !notComparable.has(row.mnemonic);
 }
@@ -49,13 +49,13 @@ function selector(random: Random, loaded: boolean, code: boolean): number {
 /** The nearest RSP that every chip can start a case with: IRETQ to one that is not canonical is #GP(0) on AMD. */
 export const startableStack = (rsp: bigint) => BigInt.asUintN(64, BigInt.asIntN(48, rsp));
 
-interface Draft {
+export interface Draft {
   gpr: BigUint64Array;
   patches: Map<number, Uint8Array>;
 }
 
 /** Puts bytes at a linear address, as far as they fall into the writable data window. */
-function poke(draft: Draft, address: bigint, bytes: Uint8Array): void {
+export function poke(draft: Draft, address: bigint, bytes: Uint8Array): void {
   const start = Number(address - BigInt(DATA_BASE));
   for (let done = 0; done < bytes.length; done += 64) {
     const part = bytes.subarray(done, done + 64);
@@ -68,7 +68,7 @@ function poke(draft: Draft, address: bigint, bytes: Uint8Array): void {
 }
 
 /** A linear address for an operand of `bytes` bytes; mostly inside the window and aligned. */
-function dataAddress(random: Random, bytes: number, alignment: number): bigint {
+export function dataAddress(random: Random, bytes: number, alignment: number): bigint {
   const kind = random.below(64);
   const inside = DATA_BASE + 0x100 + random.below(DATA_RW_SIZE - 0x400);
   const aligned = inside - (inside % Math.max(alignment, 1));
@@ -96,7 +96,7 @@ function vectorBytes(random: Random): Uint8Array {
 }
 
 /** Contents of a memory operand. */
-function memoryValue(random: Random, row: Row, bytes: number): Uint8Array {
+export function memoryValue(random: Random, row: Row, bytes: number): Uint8Array {
   const value = new Uint8Array(Math.max(bytes, 16));
   const view = new DataView(value.buffer);
   if (bytes === 10 && row.mnemonic.startsWith("FB")) {
@@ -234,7 +234,7 @@ export function generate(row: Row, random: Random, vendor: Vendor): Instance {
     gpr[RDX] &= ~0xffffffffn;
   }
   if (row.mnemonic === "XGETBV" || row.mnemonic === "CPUID") gpr[RCX] = BigInt(random.below(3));
-  if (row.mnemonic === "INT" && row.opcode === "CD" && [0x19, 0x80].includes(e.bytes[e.immediateAt])) e.bytes[e.immediateAt] = 0x81; // the chip's Linux or its host answers
+  if (row.mnemonic === "INT" && row.opcode === "CD" && [0x17, 0x19, 0x80].includes(e.bytes[e.immediateAt])) e.bytes[e.immediateAt] = 0x81; // the chip's Linux or its host answers
   let repeats = 0;
   if (operands.some((o) => "XY".includes(o.letter) && o.letter)) {
     gpr[RSI] = dataAddress(random, 64, e.operandSize);
@@ -335,7 +335,7 @@ function segmentOffset(e: Encoding, gpr: BigUint64Array): bigint | undefined {
 }
 
 /** RFLAGS on the stack; neither TF, which traps, nor NT and ID, which the chip's Linux keeps for itself. */
-function pokeFlags(draft: Draft, random: Random, stack: bigint): void {
+export function pokeFlags(draft: Draft, random: Random, stack: bigint): void {
   const value = new Uint8Array(8);
   const bits = (random.u32() & ~0x4100) | (random.chance(0.5) ? 0x200000 : 0);
   new DataView(value.buffer).setUint32(0, bits, true);
@@ -343,7 +343,7 @@ function pokeFlags(draft: Draft, random: Random, stack: bigint): void {
 }
 
 /** Makes CMPXCHG succeed: the accumulator is what memory holds. */
-function equalAccumulator(draft: Draft, target: bigint, bytes: number): void {
+export function equalAccumulator(draft: Draft, target: bigint, bytes: number): void {
   const patch = draft.patches.get(Number(target - BigInt(DATA_BASE)));
   if (!patch) return;
   const view = new DataView(patch.buffer, patch.byteOffset, patch.byteLength);

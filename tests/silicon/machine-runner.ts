@@ -36,6 +36,8 @@ export const SYSCALL_STUB = 256;
 const KERNEL_CS = 0x10;
 const USER_SS = 0x2b;
 const USER_CS = 0x33;
+const USER32_CS = 0x23;
+const dataSegments = [S.SEG_DS, S.SEG_ES, S.SEG_FS, S.SEG_GS];
 const TSS_SELECTOR = 0x40;
 const TSS_LIMIT = 0x67;
 
@@ -172,7 +174,7 @@ export class MachineRunner {
     for (let steps = 0; steps < MOST_STEPS && exit === 0; steps += budget) exit = machine.run(budget);
     try {
       if (exit !== EXIT_HYPERCALL) throw new Error(`run() answered ${exit} (vector ${machine.lastExit.vector}), not a hypercall`);
-      return this.#record(index);
+      return this.#record(c, index);
     } finally {
       machine.phys.fill(codeAt - (nop ? 1 : 0), c.code.length + (nop ? 1 : 0), 0xcc);
       for (const p of c.patches) {
@@ -189,14 +191,16 @@ export class MachineRunner {
     r.set(S.RIP, CODE_BASE + c.codeOffset - before);
     r.setBig(S.RFLAGS, c.rflags);
     r.setBig(S.CR2, 0n);
-    this.#segment(S.SEG_CS, USER_CS, 0xafb, 0xffffffff, 0n);
     this.#segment(S.SEG_SS, USER_SS, 0xcf3, 0xffffffff, 0n);
-    this.#segment(S.SEG_DS, 0, 0x8000, 0, 0n);
-    this.#segment(S.SEG_ES, 0, 0x8000, 0, 0n);
-    this.#segment(S.SEG_FS, 0, 0x8000, 0, c.fsBase);
-    this.#segment(S.SEG_GS, 0, 0x8000, 0, c.gsBase);
+    if (c.mode === 32) {
+      this.#segment(S.SEG_CS, USER32_CS, 0xcfb, 0xffffffff, 0n);
+      for (const number of dataSegments) this.#segment(number, USER_SS, 0xcf3, 0xffffffff, 0n);
+    } else {
+      this.#segment(S.SEG_CS, USER_CS, 0xafb, 0xffffffff, 0n);
+      for (const number of dataSegments) this.#segment(number, 0, 0x8000, 0, number === S.SEG_FS ? c.fsBase : number === S.SEG_GS ? c.gsBase : 0n);
+    }
     r.setWord(S.CPL, 3);
-    r.setWord(S.MODE, S.MODE_64);
+    r.setWord(S.MODE, c.mode === 32 ? S.MODE_32 : S.MODE_64);
     r.setWord(S.SHADOW, 0);
     r.setWord(S.PENDING_DEBUG, 0);
     const fx = new DataView(c.fx.buffer, c.fx.byteOffset, FX_BYTES);
@@ -217,7 +221,7 @@ export class MachineRunner {
     r.u8.set(c.fx.subarray(FX_XMM, FX_XMM + 256), S.XMM);
   }
 
-  #record(index: number): Result {
+  #record(c: Case, index: number): Result {
     const { machine } = this;
     const r = machine.registers;
     const vector = Number(r.getBig(S.RIP) - SUPERVISOR - BigInt(STUBS)) >> 4;
@@ -241,9 +245,11 @@ export class MachineRunner {
       data[i] = expected[i];
       data[i + 1] = expected[i + 1];
     }
+    const selectors = dataSegments.reduce((word, number, i) => word | (BigInt(r.u16[(S.SEG + 8 * number + S.SEG_SELECTOR) / 2]) << BigInt(16 * i)), 0n);
+    const bases = c.mode === 32 ? { fsBase: selectors, gsBase: u64(8) | (u64(32) << 16n) } : { fsBase: r.getBig(S.FS_BASE), gsBase: r.getBig(S.GS_BASE) };
     return {
       index, signal: 0, signalCode: 0, vector, error, gpr, rflags: u64(16), rip: u64(0), cr2: r.getBig(S.CR2),
-      fsBase: r.getBig(S.FS_BASE), gsBase: r.getBig(S.GS_BASE), fx: this.#fxImage(), differences,
+      ...bases, fx: c.mode === 32 ? c.fx : this.#fxImage(), differences,
     };
   }
 

@@ -1,12 +1,14 @@
 /* The chip's side of the silicon oracle: reads cases from stdin, executes one instruction for each, writes results to stdout.
  * Started by native.ts, which builds it with gcc; the records are those of case-format.ts, which draws them.
  *
+ * Built for x86-64 it runs 64-bit mode's cases, built with -m32 those of compatibility mode: native-state-64.h and native-state-32.h
+ * have what differs, which is how the state is loaded and read.
+ *
  * All cases run inside this one process. The state of a case is put into the signal frame of the handler that
  * recorded the case before it, so that one rt_sigreturn loads every register, flag and floating-point word at
- * once, RSP included. The instruction is followed by INT3 bytes: whatever it does, it ends in a trap or a fault, the
+ * once, the stack pointer included. The instruction is followed by INT3 bytes: whatever it does, it ends in a trap or a fault, the
  * kernel saves the whole state after it into a new frame, and the handler reads it there. */
 #define _GNU_SOURCE
-#include <asm/prctl.h>
 #include <elf.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -68,28 +70,25 @@ _Static_assert(offsetof(struct test_case, patches) == 0x260, "case record");
 _Static_assert(offsetof(struct result, fx) == 0xc0, "result record");
 _Static_assert(offsetof(struct result, diffs) == 0x270, "result record");
 
-static const int sigcontext_register[16] = {
-  REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-  REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
-};
+static void die(const char *what) {
+  perror(what);
+  exit(2);
+}
 
 static uint8_t *input, *next_case, *input_end;
 static uint8_t *output, *output_at;
 static const size_t output_size = 1 << 20;
-static uint8_t *code_alias;               /* the code page, writable at another address */
 static const uint8_t *baseline;           /* what the data window holds before patches */
 static uint8_t expected[DATA_RW_SIZE];    /* ... and after them */
 static struct test_case *running;
 static const struct test_case *seen_by_alarm;
-static int kernel_has_fsgsbase, has_fsgsbase;
 static char alternate_stack[1 << 16];
 
-/* The handler may run with any FS base: no libc in it, so neither errno nor write(2)'s wrapper. */
-static long raw_syscall(long number, long a, long b, long c) {
-  long r;
-  __asm__ volatile("syscall" : "=a"(r) : "a"(number), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
-  return r;
-}
+#ifdef __i386__
+#include "native-state-32.h"
+#else
+#include "native-state-64.h"
+#endif
 
 static void flush_output(void) {
   for (uint8_t *p = output; p < output_at;) {
@@ -100,48 +99,14 @@ static void flush_output(void) {
   output_at = output;
 }
 
-/* A kernel that does not offer FSGSBASE in AT_HWCAP2 would lose a base set in user mode at its next task switch: it has to be told.
- * Only when a base changes, since that costs as much as the case. Whether user mode can read them is CR4's affair alone. */
-static uint64_t loaded_fs_base = -1, loaded_gs_base = -1;
-
-static void set_bases(uint64_t fs, uint64_t gs) {
-  if (!kernel_has_fsgsbase) {
-    if (fs != loaded_fs_base) raw_syscall(SYS_arch_prctl, ARCH_SET_FS, fs, 0);
-    if (gs != loaded_gs_base) raw_syscall(SYS_arch_prctl, ARCH_SET_GS, gs, 0);
-  }
-  if (has_fsgsbase) __asm__("wrfsbase %0\n\twrgsbase %1" : : "r"(fs), "r"(gs));
-  loaded_fs_base = fs;
-  loaded_gs_base = gs;
-}
-
-static void get_bases(uint64_t *fs, uint64_t *gs) {
-  if (has_fsgsbase) {
-    __asm__("rdfsbase %0\n\trdgsbase %1" : "=r"(*fs), "=r"(*gs));
-  } else {
-    raw_syscall(SYS_arch_prctl, ARCH_GET_FS, (long)fs, 0);
-    raw_syscall(SYS_arch_prctl, ARCH_GET_GS, (long)gs, 0);
-  }
-  loaded_fs_base = *fs;
-  loaded_gs_base = *gs;
-}
-
 static void record(const struct test_case *c, int signal, const siginfo_t *info, const ucontext_t *uc) {
   if (output_at + RESULT_MAX > output + output_size) flush_output();
   struct result *r = (struct result *)output_at;
-  const greg_t *g = uc->uc_mcontext.gregs;
   r->index = c->index;
   r->signal = signal;
   r->code = info->si_code;
-  r->trap = g[REG_TRAPNO];
-  r->error = g[REG_ERR];
-  for (int i = 0; i < 16; i++) r->gpr[i] = g[sigcontext_register[i]];
-  r->rflags = g[REG_EFL];
-  r->fs_base = r->gs_base = 0;
-  get_bases(&r->fs_base, &r->gs_base);
-  r->rip = g[REG_RIP];
-  r->address = (uint64_t)info->si_addr;
-  memcpy(r->fx, uc->uc_mcontext.fpregs, FX_BYTES);
-  r->cr2 = g[REG_CR2];
+  r->address = (uintptr_t)info->si_addr;
+  read_state(r, c, uc);
   r->diff_count = 0;
   r->unused = 0;
   const uint64_t *now = (const uint64_t *)DATA_BASE, *was = (const uint64_t *)expected;
@@ -161,7 +126,9 @@ static void unpatch(const struct test_case *c) {
     memcpy(expected + p->offset, baseline + p->offset, p->length);
     memcpy((void *)(DATA_BASE + p->offset), baseline + p->offset, p->length);
   }
-  memset(code_alias + c->code_offset, 0xcc, c->code_length);
+  uint8_t fill[sizeof c->code];
+  memset(fill, 0xcc, sizeof fill);
+  write_code(c->code_offset, fill, c->code_length);
 }
 
 static void load(struct test_case *c, ucontext_t *uc) {
@@ -170,22 +137,8 @@ static void load(struct test_case *c, ucontext_t *uc) {
     memcpy(expected + p->offset, p->bytes, p->length);
     memcpy((void *)(DATA_BASE + p->offset), p->bytes, p->length);
   }
-  memcpy(code_alias + c->code_offset, c->code, c->code_length);
-  greg_t *g = uc->uc_mcontext.gregs;
-  for (int i = 0; i < 16; i++) g[sigcontext_register[i]] = c->gpr[i];
-  g[REG_RIP] = CODE_BASE + c->code_offset;
-  g[REG_EFL] = c->rflags;
-  g[REG_TRAPNO] = g[REG_ERR] = g[REG_CR2] = 0;
-  /* XSAVE area, standard format: legacy region, header at 512 whose first word says which components are not initial. */
-  uint8_t *fx = (uint8_t *)uc->uc_mcontext.fpregs;
-  memcpy(fx, c->fx, FX_BYTES);
-  uint32_t magic;
-  memcpy(&magic, fx + 464, 4);
-  if (magic == 0x46505853) { /* FP_XSTATE_MAGIC1 */
-    uint64_t components = 3;
-    memcpy(fx + 512, &components, 8);
-  }
-  set_bases(c->fs_base, c->gs_base);
+  write_code(c->code_offset, c->code, c->code_length);
+  load_state(c, uc);
 }
 
 __attribute__((used)) static void on_signal(int signal, siginfo_t *info, void *context) {
@@ -209,42 +162,9 @@ __attribute__((used)) static void on_signal(int signal, siginfo_t *info, void *c
   load(running, uc);
 }
 
-/* AC, NT and ID stay as the case had them when the kernel enters a handler: C code may make misaligned accesses, and
- * rt_sigreturn would leave NT and ID to the next case. */
-void signal_entry(int, siginfo_t *, void *);
-__asm__("signal_entry:\n\tpushfq\n\tandl $~0x244000, (%rsp)\n\tpopfq\n\tjmp on_signal\n");
-
-static void die(const char *what) {
-  perror(what);
-  exit(2);
-}
-
-/* A case's code may contain SYSCALL or INT 0x80: a system call made from the code page becomes SIGSYS. */
-static void forbid_system_calls_of_cases(void) {
-  struct sock_filter filter[] = {
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 5),
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2),
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer)),
-    BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, CODE_BASE, 1, 0),
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
-  };
-  struct sock_fprog program = { sizeof filter / sizeof *filter, filter };
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) die("PR_SET_NO_NEW_PRIVS");
-  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) die("PR_SET_SECCOMP");
-}
-
 static void map_windows(void) {
-  int fd = memfd_create("code", 0);
-  if (fd < 0 || ftruncate(fd, CODE_SIZE)) die("memfd");
-  const int fixed = MAP_FIXED_NOREPLACE;
-  if (mmap((void *)CODE_BASE, CODE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED | fixed, fd, 0) == MAP_FAILED) die("code page");
-  code_alias = mmap(NULL, CODE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (code_alias == MAP_FAILED) die("code alias");
-  memset(code_alias, 0xcc, CODE_SIZE);
-  if (mmap((void *)DATA_BASE, DATA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0) == MAP_FAILED) die("data window");
+  map_code();
+  if (mmap((void *)DATA_BASE, DATA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != (void *)DATA_BASE) die("data window");
   memcpy((void *)DATA_BASE, baseline, DATA_SIZE);
   memcpy(expected, baseline, DATA_RW_SIZE);
   if (mprotect((void *)(DATA_BASE + DATA_RW_SIZE), DATA_SIZE - DATA_RW_SIZE, PROT_READ)) die("mprotect");
@@ -271,27 +191,11 @@ static void read_input(void) {
   input_end = input + have;
 }
 
-static sigjmp_buf no_such_instruction;
-
-static void on_probe(int signal) {
-  siglongjmp(no_such_instruction, signal);
-}
-
-/* CR4.FSGSBASE, by trying. */
-static int fsgsbase_executes(void) {
-  signal(SIGILL, on_probe);
-  if (sigsetjmp(no_such_instruction, 1)) return 0;
-  uint64_t base;
-  __asm__ volatile("rdfsbase %0" : "=r"(base));
-  return 1;
-}
-
 int main(void) {
   read_input();
   map_windows();
   output = output_at = malloc(output_size);
-  kernel_has_fsgsbase = getauxval(AT_HWCAP2) >> 1 & 1;
-  has_fsgsbase = fsgsbase_executes();
+  prepare();
   if (next_case == input_end) return 0;
   stack_t stack = { .ss_sp = alternate_stack, .ss_size = sizeof alternate_stack };
   if (sigaltstack(&stack, NULL)) die("sigaltstack");
@@ -299,7 +203,7 @@ int main(void) {
   sigfillset(&action.sa_mask);
   const int signals[] = { SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGALRM };
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &action, NULL);
-  struct itimerval tick = { { 0, 100000 }, { 0, 100000 } };
+  struct itimerval tick = { TICK, TICK };
   setitimer(ITIMER_REAL, &tick, NULL);
   forbid_system_calls_of_cases();
   __asm__ volatile("int3");

@@ -4,10 +4,10 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { checkRows, findingText } from "./check";
-import { NoChip, buildNativeRunner } from "./native";
+import { type Native, NoChip, buildNativeRunner } from "./native";
 import { rows } from "../../kernel/decode/rows";
 
-let runner = "";
+let runner: Native | undefined;
 try {
   runner = buildNativeRunner(process.env.RING3_ROOT ?? process.cwd());
 } catch (error) {
@@ -18,9 +18,10 @@ try {
 const seed = Number(process.env.RING3_FUZZ_SEED ?? (process.env.CI ? 20221211 : Math.floor(Math.random() * 2 ** 31)));
 
 if (runner) {
+  const chip = runner;
   test("every instruction leaves the state that the chip leaves", async () => {
     console.log(`seed ${seed}`);
-    const round = await checkRows({ rows, runner, seed, count: 60_000, deadline: Date.now() + 20_000 });
+    const round = await checkRows({ rows, runner: chip, seed, count: 60_000, deadline: Date.now() + 20_000 });
     const texts = await Promise.all(round.findings.slice(0, 10).map((finding) => findingText(finding, true)));
     assert.is(round.findings.length, 0, `seed ${seed}, ${round.findings.length} kinds of difference\n${texts.join("\n\n")}`);
   });

@@ -1,11 +1,11 @@
-// The oracle by hand: node build/tests/silicon/silicon.mjs [--seed N] [--count M] [--only MNEMONIC or opcode,...] [--show K] [--verbose]
+// The oracle by hand: node build/tests/silicon/silicon.mjs [--seed N] [--count M] [--only MNEMONIC or opcode,...] [--show K] [--verbose] [--mode 64|32]
 // --record: records the vectors whose cases have changed (--all: every one) on this chip. --coverage: how many each form passes.
 // Bundled by `node tests/silicon/build.mjs`, which also starts it.
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { checkRows, findingText } from "./check";
-import { buildNativeRunner, chipName, chipVendor } from "./native";
+import { buildNativeRunner, buildNativeRunner32, chipVendor } from "./native";
 import { VECTORS, record, replay } from "./replay";
 import { rows } from "../../kernel/decode/rows";
 
@@ -20,11 +20,14 @@ const { values } = parseArgs({
     list: { type: "boolean", default: false },
     record: { type: "boolean", default: false },
     all: { type: "boolean", default: false },
+    mode: { type: "string" },
     coverage: { type: "boolean", default: false },
   },
 });
 
 const root = process.env.RING3_ROOT ?? process.cwd();
+const modes: (64 | 32)[] = values.mode === undefined ? [64, 32] : values.mode === "32" ? [32] : [64];
+const runnerOf = (mode: 64 | 32) => (mode === 64 ? buildNativeRunner(root) : buildNativeRunner32(root));
 
 if (values.coverage) {
   const forms = await replay(rows, "amd", join(root, VECTORS));
@@ -39,18 +42,20 @@ if (values.coverage) {
   process.exit(wanting.length ? 1 : 0);
 }
 if (values.record) {
-  const count = record(rows, buildNativeRunner(root), chipVendor(), join(root, VECTORS), values.all);
-  console.log(`${count} forms recorded on ${chipName()}`);
+  const runners = modes.map((mode) => ({ mode, runner: runnerOf(mode) }));
+  const count = record(rows, runners, chipVendor(), join(root, VECTORS), values.all);
+  console.log(`${count} forms recorded on ${runners.map(({ runner }) => runner.name).join(" and ")}`);
   process.exit(0);
 }
 
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 const chosen = rows.filter((row) => (!values.only || values.only.split(",").some((only) => row.mnemonic === only || row.opcode === only))
   && (!values.feature || (row.cpuid ?? "base") === values.feature));
-console.log(`seed ${seed}, ${chosen.length} rows, on ${chipName()}`);
-const runner = buildNativeRunner(root);
+const mode = modes[0];
+const runner = runnerOf(mode);
+console.log(`seed ${seed}, ${chosen.length} rows, ${mode}-bit mode, on ${runner.name}`);
 const begun = Date.now();
-const round = await checkRows({ rows: chosen, runner, seed, count: Number(values.count) });
+const round = await checkRows({ rows: chosen, runner, seed, mode, count: Number(values.count) });
 const findings = round.findings.sort((a, b) => b.count - a.count);
 for (const finding of findings.slice(0, Number(values.show))) console.log(`\n${await findingText(finding, values.verbose)}`);
 const failing = [...round.perRow].filter(([, tally]) => tally.different > 0);

@@ -1,14 +1,17 @@
-// The recorded vectors (vectors.ts) on our machine, on any computer, under the vendor of the chip that recorded them.
+// The recorded vectors (vectors.ts) on our machine, on any computer, under the vendor of the chip that recorded them; 32-bit mode's may be an
+// emulator's, which they name.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { readFileSync } from "node:fs";
 import { rows } from "../../kernel/decode/rows";
 import { join } from "node:path";
 import { projectRoot } from "../source-files";
 import { disassemble } from "./disassemble";
 import { VECTORS, replay } from "./replay";
+import { heldByTests } from "./scope-32";
 
-test("every recorded vector leaves the state that the chip left", async () => {
+test("every recorded vector leaves the state that the chip, or the named emulator, left", async () => {
   const forms = (await replay(rows, "amd", join(projectRoot, VECTORS))).filter((form) => form.total > 0);
   assert.ok(forms.length > 500, `${forms.length} forms have vectors`);
   const wrong: string[] = [];
@@ -22,6 +25,10 @@ test("every recorded vector leaves the state that the chip left", async () => {
     wrong.push(lines.join("\n"));
   }
   assert.is(wrong.length, 0, `${wrong.length} forms fail\n${wrong.slice(0, 10).join("\n")}`);
+});
+
+test("what the oracle's 32-bit mode leaves to other tests, they have", () => {
+  for (const { file, test: name } of heldByTests) assert.ok(readFileSync(join(projectRoot, file), "utf8").includes(JSON.stringify(name)), `${file}: ${name}`);
 });
 
 test.run();

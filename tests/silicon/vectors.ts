@@ -1,4 +1,4 @@
-// Recorded vectors: for every row of the table what a chip made of VECTORS_PER_FORM cases, so that computers without that chip can
+// Recorded vectors: for every row of the table what a chip (or a named emulator) made of VECTORS_PER_FORM cases, so that computers without that chip can
 // hold our machine against it. The cases are not stored: they come from a seed made of the row's name, and a checksum tells whether
 // the generator still makes the same ones. Of a result only what differs from the state before is kept, byte by byte of all cases
 // together, which leaves long runs of zeros to deflate.
@@ -18,15 +18,17 @@ import type { Vendor } from "../../host/machine/cpu-models";
 import type { Row } from "../../kernel/decode/row";
 import { CODE_BASE, type Case, DATA_RW_SIZE, FX_BYTES, type Result, dataBaseline, packCases } from "./case-format";
 import { type Instance, generate } from "./generate";
+import { generate32 } from "./generate-32";
 import { Random } from "./random";
+import { scope32 } from "./scope-32";
 
-export const VECTORS_PER_FORM = 200;
+const VECTORS_PER_FORM = 200;
 const IMAGE_BYTES = 0xc0 + FX_BYTES;
 
 export interface Header {
   /** The form: mode and row. */
   key: string;
-  /** The chip's name. */
+  /** The chip's name, or the emulator's. */
   chip: string;
   /** Of the cases, packed. */
   checksum: number;
@@ -48,10 +50,17 @@ function hash(bytes: Uint8Array): number {
   return h >>> 0;
 }
 
+/** How many vectors a form has; 0 if it has none of its own. */
+export function vectorCount(row: Row, mode: 64 | 32): number {
+  if (mode === 64) return VECTORS_PER_FORM;
+  const scope = scope32(row);
+  return scope && "vectors" in scope ? scope.vectors : 0;
+}
+
 /** The cases of a form: the same whenever and wherever they are made. */
-export function casesOf(row: Row, vendor: Vendor): { instances: Instance[]; checksum: number } {
-  const random = new Random(hash(new TextEncoder().encode(formKey(row, 64))));
-  const instances = Array.from({ length: VECTORS_PER_FORM }, () => generate(row, random, vendor));
+export function casesOf(row: Row, mode: 64 | 32, vendor: Vendor): { instances: Instance[]; checksum: number } {
+  const random = new Random(hash(new TextEncoder().encode(formKey(row, mode))));
+  const instances = Array.from({ length: vectorCount(row, mode) }, () => (mode === 64 ? generate(row, random, vendor) : generate32(row, random)));
   return { instances, checksum: hash(packCases(instances.map((instance) => instance.case))) };
 }
 

@@ -37,6 +37,10 @@ export function doSyscall32(kernel: Kernel, task: Task, regs: PtRegs, door: "int
     try {
       regs.setHalves(PT_BP, task.mm.getU32(regs.lo(PT_SP)), 0);
     } catch (error) {
+      if (error instanceof OutOfMemory) {
+        kernel.killForMemory(task);
+        return SUSPEND;
+      }
       if (!(error instanceof Errno)) throw error;
       regs.ax = -EFAULT;
       regs.origAx = -1;

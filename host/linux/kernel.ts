@@ -241,7 +241,7 @@ export class Kernel implements Ring0Hooks {
 
   /** Linux's OOM killer, with the only candidate there is. */
   killForMemory(task: Task): void {
-    this.notice(`out of guest memory (${Math.round(this.machine.phys.bytes / 1048576)} MiB): ${task.comm} is killed; --memory gives it more`);
+    this.notice(`out of guest memory (${Math.round(this.machine.phys.bytes / 1048576)} MiB): ${printable(task.comm)} is killed; --memory gives it more`);
     this.recordDeath(task, { signal: SIGKILL, code: SI_KERNEL });
     this.exitGroup(task, 0, SIGKILL);
   }
@@ -425,11 +425,11 @@ export class Kernel implements Ring0Hooks {
     this.onNotice?.(line);
   }
 
-  /** A notice that is said the first time only. */
+  /** A notice that is said the first time only. The program has a hand in the numbers in it: after NOTICES_MAX there are no more. */
   noticeOnce(line: string): void {
-    if (this.noticed.has(line)) return;
+    if (this.noticed.size > NOTICES_MAX || this.noticed.has(line)) return;
     this.noticed.add(line);
-    this.notice(line);
+    this.notice(this.noticed.size <= NOTICES_MAX ? line : `no more notices of what is not as the program may expect: there have been ${NOTICES_MAX}`);
   }
 
   /** Once per call: the guest gets -ENOSYS for something that Linux has, or that nobody has. */
@@ -462,7 +462,14 @@ export class Kernel implements Ring0Hooks {
   }
 }
 
+/** Of different lines that noticeOnce says. */
+const NOTICES_MAX = 100;
 const INSTRUCTION_MAX = 15;
+
+/** A name that the program has chosen, for a terminal. */
+function printable(name: string): string {
+  return name.replace(/[^ -~]/g, "?");
+}
 
 /** The bytes of the instruction at `ip`, as far as they are mapped. */
 function bytesAt(task: Task, ip: number): Uint8Array {

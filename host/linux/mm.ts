@@ -9,7 +9,7 @@ import { OutOfMemory, type PageCache } from "./page-cache";
 import { UserMemory } from "./uaccess";
 import {
   MAP_ANONYMOUS, MAP_GROWSDOWN, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, MAX_MAP_COUNT, MMAP_MIN_ADDR, PAGE_SIZE,
-  PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE, STACK_GUARD_GAP, TASK_SIZE, pageAlign, pageFloor,
+  PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE, STACK_GUARD_GAP, TASK_SIZE, TASK_SIZE_32, pageAlign, pageFloor,
   withoutWrite,
 } from "./uapi-mman";
 import type { Vdso32Addresses } from "./vdso";
@@ -139,8 +139,8 @@ export class Mm extends UserMemory {
   }
 
   /**
-   * Where a mapping of `length` bytes may go (Linux get_unmapped_area): at the hint when it is free, else below mmapBase,
-   * else wherever there is room. Throws ENOMEM.
+   * Where a mapping of `length` bytes may go (Linux get_unmapped_area): at the hint when it is free, else below `high`, else, where
+   * that is one of the two bases, wherever there is room in what the base is of. Throws ENOMEM.
    */
   unmappedArea(hint: number, length: number, high = this.mmapBase): number {
     if (length > this.taskSize) throw new Errno(ENOMEM);
@@ -151,7 +151,8 @@ export class Mm extends UserMemory {
     }
     const below = this.gapBelow(high, MMAP_MIN_ADDR, length);
     if (below >= 0) return below;
-    const above = high === this.mmapBase || high === this.mmapCompatBase ? this.gapAbove(pageAlign(this.taskSize / 3), length) : -1;
+    const end = high === this.mmapBase ? this.taskSize : high === this.mmapCompatBase ? TASK_SIZE_32 : 0;
+    const above = end === 0 ? -1 : this.gapAbove(pageAlign(end / 3), length, end);
     if (above < 0) throw new Errno(ENOMEM);
     return above;
   }

@@ -25,6 +25,16 @@ import { emulateVsyscall, isVsyscallAddress } from "./vsyscall";
 
 /** The hook behind the exception stubs, for exceptions of user code. */
 export function doException(kernel: Kernel, task: Task, regs: PtRegs, vector: number, errorCode: number): void | Suspend {
+  try {
+    handle(kernel, task, regs, vector, errorCode);
+  } catch (error) {
+    if (!(error instanceof OutOfMemory)) throw error;
+    kernel.killForMemory(task);
+  }
+  return exitToUserMode(kernel, task);
+}
+
+function handle(kernel: Kernel, task: Task, regs: PtRegs, vector: number, errorCode: number): void {
   if (vector === VECTOR_PF) pageFault(kernel, task, errorCode);
   else if (vector !== VECTOR_GP || !mendsProtection(kernel, task, regs)) {
     const { signal, code, address } = signalOf(kernel, regs, vector);
@@ -32,14 +42,13 @@ export function doException(kernel: Kernel, task: Task, regs: PtRegs, vector: nu
     task.fault.errorCode = errorCode;
     kernel.signals.force(task, { signal, code, address });
   }
-  return exitToUserMode(kernel, task);
 }
 
 /** What exc_general_protection does in place of a signal. */
 function mendsProtection(kernel: Kernel, task: Task, regs: PtRegs): boolean {
   if ((kernel.machine.registers.lo(CR4) & CR4_UMIP) !== 0 && emulateUmip(task, regs)) return true;
   if (!skipsCli(task, regs)) return false;
-  kernel.noticeOnce(`${task.comm} uses CLI or STI under iopl(3): Linux makes it a NOP`);
+  kernel.noticeOnce("the program uses CLI or STI under iopl(3): Linux makes it a NOP");
   return true;
 }
 
@@ -65,16 +74,10 @@ function pageFault(kernel: Kernel, task: Task, errorCode: number): void {
   kernel.pageFaults++;
   const { registers } = kernel.machine;
   const address = registers.getLinear(CR2);
-  let fault: MemoryFault | null;
-  try {
-    if (isVsyscallAddress(address) && emulateVsyscall(task, errorCode)) return;
-    if (address < 0 || address >= TASK_SIZE) fault = { signal: SIGSEGV, code: SEGV_MAPERR };
-    else fault = faultIn(task.mm, address, accessOf(errorCode));
-  } catch (error) {
-    if (!(error instanceof OutOfMemory)) throw error;
-    kernel.killForMemory(task);
-    return;
-  }
+  if (isVsyscallAddress(address) && emulateVsyscall(task, errorCode)) return;
+  const fault: MemoryFault | null = address < 0 || address >= TASK_SIZE
+    ? { signal: SIGSEGV, code: SEGV_MAPERR }
+    : faultIn(task.mm, address, accessOf(errorCode));
   if (fault === null) return;
   task.fault.vector = VECTOR_PF;
   // Whether there is a page at an address of the kernel's is nobody's business (Linux set_signal_archinfo).

@@ -66,7 +66,7 @@ export function emulateUmip(task: Task, regs: PtRegs): boolean {
       return true;
     }
   }
-  task.kernel.noticeOnce(`${task.comm} uses ${name}, which UMIP keeps from programs: the answer is made up, as Linux does`);
+  task.kernel.noticeOnce(`the program uses ${name}, which UMIP keeps from programs: the answer is made up, as Linux does`);
   regs.ip += instruction.length;
   return true;
 }

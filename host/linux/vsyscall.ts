@@ -6,6 +6,7 @@ import { PT_IP } from "../ring0/pt-regs";
 import { VSYSCALL_SLOT_SIZE } from "../ring0/vsyscall-page";
 import { VSYSCALL_ADDR } from "../ring0/layout";
 import { PF_FETCH, PF_PRESENT, PF_USER, PF_WRITE, VECTOR_PF } from "../../kernel/abi/vectors";
+import { X86_64 } from "./abi";
 import { UserFault } from "./errno";
 import { sysGetcpu } from "./syscalls/system";
 import { sysGettimeofday, sysTime } from "./syscalls/time";
@@ -53,6 +54,7 @@ export function emulateVsyscall(task: Task, errorCode: number): boolean {
     // Both pointers are looked at before either is used, as if a real function wrote there at once (Linux write_ok_or_segv).
     task.mm.accessOk(regs.di, slot.sizes[0]);
     task.mm.accessOk(regs.si, slot.sizes[1]);
+    task.abi = X86_64;
     regs.ax = slot.call(task);
   } catch (error) {
     if (!(error instanceof UserFault)) throw error;

@@ -54,6 +54,32 @@ test("a 32-bit mmap of a 64-bit program lies below 4 GiB, its own above, and MAP
   assert.ok(strace.some((line) => /^mmap2\(NULL, 4096, PROT_READ\|PROT_WRITE, MAP_PRIVATE\|MAP_ANONYMOUS, -1, 0\) += 0xf/.test(line)), strace.join("\n"));
 });
 
+test("when the room below its base is full, a 32-bit mmap of a 64-bit program goes above it, and never beyond 4 GiB", async () => {
+  const base = 0xf7ffe000;
+  const { events: found } = await events(`
+    movabs $${base - 0x2000000}, %r12
+    ${call(9, "$0x2000000", "%r12", "$0", "$0x4032")}
+    ${int80(192, "$0", "$0x7000000", "$0", "$0x4022", "$-1", "$0")}
+    ${int80(192, "$0", "$0x10000000", "$0", "$0x4022", "$-1", "$0")}
+    ${exit("$0")}`, { aslr: false });
+  assert.equal(found.filter(({ name }) => /^mmap2?$/.test(name)).map(({ result }) => result), [0x2000000, base, -12]);
+});
+
+test("a hint below what may be mapped stands for the least that may, and one in the first page for none", async () => {
+  const { events: found } = await events(`
+    ${call(9, "$1", "$4096", "$3", "$0x62")}
+    ${call(9, "$0x1000", "$4096", "$3", "$0x62")}
+    ${call(9, "$0xffff", "$4096", "$3", "$0x22")}
+    ${call(11, "$0x10000", "$4096")}
+    ${call(9, "$0x2fff", "$4096", "$3", "$0x22")}
+    ${exit("$0")}`);
+  const results = found.filter(({ name }) => name === "mmap").map(({ result }) => result!);
+  assert.ok(results[0]! >= 0x40000000 && results[0]! < 0x42000000, results[0]!.toString(16));
+  assert.is(results[1], 0x10000);
+  assert.ok(results[2]! > 2 ** 46, "taken already");
+  assert.is(results[3], 0x10000);
+});
+
 test("an unknown number is -ENOSYS in all 64 bits of RAX, and all other registers come back", async () => {
   const { status } = await events(`
     mov $0x1122, %r8

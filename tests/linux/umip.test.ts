@@ -93,4 +93,22 @@ test("a memory operand that cannot be written is SIGSEGV at it; what is no such 
   assert.equal([other.death!.signal, other.death!.code], ["SIGSEGV", 128]);
 });
 
+test("the notice of it is one, and says nothing that the program can write", async () => {
+  const notices: string[] = [];
+  const name = (letter: string): string => `movl $${letter.charCodeAt(0) | 0x1b00}, ${hex(DATA_ADDRESS)}\n${call(157, "$15", `$${DATA_ADDRESS}`)}`;
+  const smsw = ".byte 0x0f, 0x01, 0xe0\n";
+  await run(guest(`${name("a")}${smsw}${name("b")}${smsw}${exit("$0")}`), { seed: 1, onNotice: (line) => void notices.push(line) });
+  assert.equal(notices, ["the program uses SMSW, which UMIP keeps from programs: the answer is made up, as Linux does"]);
+});
+
+test("a program that asks for a thousand system calls that there are not gets a hundred notices, and a last one", async () => {
+  const notices: string[] = [];
+  await run(guest(`mov $5000, %ebx\nagain:\nmov %ebx, %eax\nsyscall\ninc %ebx\ncmp $6000, %ebx\njne again\n${exit("$0")}`), {
+    seed: 1, onNotice: (line) => void notices.push(line),
+  });
+  assert.is(notices.length, 101);
+  assert.is(notices[99], "system call 5099: there is none, -ENOSYS");
+  assert.is(notices[100], "no more notices of what is not as the program may expect: there have been 100");
+});
+
 test.run();

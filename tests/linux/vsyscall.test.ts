@@ -58,6 +58,29 @@ test("time, gettimeofday and getcpu by the vsyscall page answer as their system 
   }
 });
 
+test("a call of the page has the ABI of 64-bit code, whatever the task's last system call had", async () => {
+  const { status } = await end(`
+    movq $-1, ${DATA_ADDRESS}
+    movq $-1, ${DATA_ADDRESS + 8}
+    movq $-1, ${DATA_ADDRESS + 16}
+    mov $20, %eax
+    int $0x80
+    ${callSlot(0, `$${DATA_ADDRESS}`)}
+    cmpl $0, ${DATA_ADDRESS + 4}
+    jne bad
+    cmpq $1000000, ${DATA_ADDRESS + 8}
+    jae bad
+    mov $20, %eax
+    int $0x80
+    ${callSlot(1, `$${DATA_ADDRESS + 16}`)}
+    cmp %rax, ${DATA_ADDRESS + 16}
+    jne bad
+    ${exit("$7")}
+  bad:
+    ${exit("$1")}`, {});
+  assert.is(status, 7);
+});
+
 test("the page's bytes can be read in emulate mode alone, and never be written", async () => {
   const read = `movabs $${PAGE}, %rbx\nmovzbl (%rbx), %edi\n${exit("%rdi")}`;
   const write = `movabs $${PAGE}, %rbx\nmovb %al, (%rbx)\n${exit("$0")}`;

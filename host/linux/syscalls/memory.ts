@@ -13,7 +13,7 @@ import {
   MADV_REMOVE, MADV_SEQUENTIAL, MADV_UNMERGEABLE, MADV_WILLNEED, MADV_WIPEONFORK, MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED,
   MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED,
   MAP_SHARED_VALIDATE, MAP_TYPE, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT, MREMAP_DONTUNMAP, MREMAP_FIXED,
-  MREMAP_MAYMOVE, MS_ASYNC, MS_INVALIDATE, MS_SYNC, PAGE_SIZE, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_NONE, PROT_READ,
+  MMAP_MIN_ADDR, MREMAP_MAYMOVE, MS_ASYNC, MS_INVALIDATE, MS_SYNC, PAGE_SIZE, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_NONE, PROT_READ,
   PROT_SEM, PROT_WRITE, pageAlign, pageFloor,
 } from "../uapi-mman";
 import type { OpenFile } from "../vfs/file";
@@ -49,8 +49,8 @@ export function sysMmap(
     if (address < 0x10000 && task.creds.euid !== 0) return -EPERM;
     if (noReplace && mm.vmas.overlaps(address, address + bytes)) return -EEXIST;
     start = address;
-  } else if (flags & MAP_32BIT && task.abi.word === 8) start = mm.unmappedAreaIn(address, bytes, map32BitStart(task), MAP_32BIT_END);
-  else start = mm.unmappedArea(address, bytes, areaTop(task));
+  } else if (flags & MAP_32BIT && task.abi.word === 8) start = mm.unmappedAreaIn(roundedHint(address), bytes, map32BitStart(task), MAP_32BIT_END);
+  else start = mm.unmappedArea(roundedHint(address), bytes, areaTop(task));
 
   const request = file === null ? anonymousRequest(task, flags) : fileRequest(task, file, prot, flags, offset);
   mm.mapAt(start, {
@@ -61,6 +61,12 @@ export function sysMmap(
     mm.populate(start, start + bytes, (prot & PROT_WRITE) !== 0 && request.flags === MAP_PRIVATE);
   }
   return start;
+}
+
+/** Linux round_hint_to_min. */
+function roundedHint(hint: number): number {
+  const page = pageFloor(hint);
+  return page !== 0 && page < MMAP_MIN_ADDR ? MMAP_MIN_ADDR : page;
 }
 
 function map32BitStart({ kernel, personality }: Task): number {

@@ -7,11 +7,11 @@ import { view } from "../mmu/tlb";
 import { VIEW_USER_ALIGN } from "../mmu/walk";
 
 /**
- * False with #AC raised if alignment is checked now and `linear` is not a multiple of `alignment` (a power of two). An address that
- * is not canonical passes: the access behind this raises what comes before #AC.
+ * False with #AC raised if alignment is checked now and `linear` is not a multiple of `alignment` (a power of two). A word of that
+ * size that is not canonical from its first byte to its last passes: the access behind this raises what comes before #AC.
  */
 export function alignedOrFault(linear: u64, alignment: u32): bool {
-  if (view != VIEW_USER_ALIGN || (linear & (alignment - 1)) == 0 || !isCanonical(linear)) return true;
+  if (view != VIEW_USER_ALIGN || (linear & (alignment - 1)) == 0 || !isCanonical(linear) || !isCanonical(linear + alignment - 1)) return true;
   raiseAC();
   return false;
 }

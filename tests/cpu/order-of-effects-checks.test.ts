@@ -122,6 +122,13 @@ inBothPaces("#AC comes before #PF, and an address that is not canonical before b
   assert.is(run(m, pace, [0x8b, 0x45, 0], 64, [[RBP, OUTSIDE + 1n]], 2 | AC).vector, 12);
 });
 
+inBothPaces("the first word of a state area that reaches into the hole is #GP before #AC", (m, pace) => {
+  for (const code of [[0xd9, 0x33], [0xd9, 0x23], [0xdd, 0x33], [0xdd, 0x23]]) {
+    assert.is(run(m, pace, code, 64, [[RBX, OUTSIDE - 1n]], 2 | AC).vector, 13, show(code));
+    assert.is(run(m, pace, code, 64, [[RBX, OUTSIDE - 7n]], 2 | AC).vector, 17, show(code));
+  }
+});
+
 inBothPaces("outside 64-bit mode the segment comes before alignment", (m, pace) => {
   load(m, [0x8b, 0x03], 32);
   m.segment(SEG_DS, DATA_3, 0xcf3, 0, 0xff);

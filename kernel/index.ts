@@ -24,9 +24,10 @@ export function dropCode(page: u32): void {
   dropPageCode(page);
 }
 
-/** The host has changed what the machine offers (FEATURE_WORDS): what was decoded may be an instruction no more, or one now. */
+/** The host has changed what the machine offers (FEATURE_WORDS): what was decoded may be an instruction no more, or one now; a large page too. */
 export function modelChanged(): void {
   flushCode();
+  flushAll();
 }
 
 export function flushTlb(): void {

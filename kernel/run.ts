@@ -7,12 +7,12 @@
 import { CPU_BLOCK } from "./abi/layout";
 import {
   COUNT_BLOCK_DECODED, CPL, CR0, CR4, EFER, EXIT_REASON, HALTED, MODE, MODE_16, MODE_32, MODE_64, PENDING_DEBUG, RETIRED, RFLAGS, RIP,
-  SEG_BASE, SEG_CS, SHADOW, SHADOW_MOV_SS, SLOT_CODE_PAGE, SLOT_ZERO, VENDOR,
+  SEG_BASE, SEG_CS, SHADOW, SHADOW_MOV_SS, SLOT_CODE_PAGE, SLOT_ZERO, VENDOR, XCR0,
 } from "./abi/state";
-import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, EFER_LMA, FLAG_RF, FLAG_TF } from "./abi/bits";
+import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, EFER_LMA, FLAG_RF, FLAG_TF, XCR0_AVX, XCR0_SSE } from "./abi/bits";
 import { EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN } from "./abi/exit-reasons";
 import { deliver, delivered, deliveredCall, deliverPending, eventWaits } from "./system/deliver";
-import { faulted, raiseDebugFault, raiseGP, raisePF } from "./cpu/fault";
+import { faulted, raiseDebugFault, raiseGP, raisePF, repeating } from "./cpu/fault";
 import { getFlags, putFlags } from "./cpu/flags";
 import { codeIsFlat, deriveSegments, segmentFlags } from "./cpu/segment-access";
 import {
@@ -63,7 +63,7 @@ function derive(): void {
   store<u32>(CPU_BLOCK, lma && cs & ATTRIBUTE_L ? MODE_64 : cs & ATTRIBUTE_DB ? MODE_32 : MODE_16, MODE);
   const state = (load<u64>(CPU_BLOCK, CR0) & (CR0_EM | CR0_TS)) | ((load<u64>(CPU_BLOCK, CR4) & (CR4_OSFXSR | CR4_OSXSAVE)) << 8)
     | (<u64>(load<u32>(CPU_BLOCK, CPL) - 1 < 2) << 36) // CPL 1 and 2 share views and code pages with CPL 0
-    | (<u64>load<u32>(CPU_BLOCK, VENDOR) << 40);
+    | (<u64>load<u32>(CPU_BLOCK, VENDOR) << 40) | ((load<u64>(CPU_BLOCK, XCR0) & (XCR0_SSE | XCR0_AVX)) << 48);
   if (state != decodeState) {
     decodeState = state;
     flushCode();
@@ -359,7 +359,8 @@ export function run(budget: i32): u32 {
     const stepping = (flags & FLAG_TF) != 0;
     const shadow = load<u32>(CPU_BLOCK, SHADOW);
     const resumed = (flags & FLAG_RF) != 0;
-    if (armed && !resumed && !(shadow & SHADOW_MOV_SS)) {
+    // Between its iterations a REP instruction is not at its beginning.
+    if (armed && !resumed && !repeating && !(shadow & SHADOW_MOV_SS)) {
       const met = executionHits(linearRip());
       if (met) {
         raiseDebugFault(met);
@@ -370,13 +371,15 @@ export function run(budget: i32): u32 {
     }
     // RF lives for one instruction, and IRET's is already that of the next (SDM Vol. 3B 17.3.1.1).
     if (resumed) store<u64>(CPU_BLOCK, load<u64>(CPU_BLOCK, RFLAGS) & ~(<u64>FLAG_RF), RFLAGS);
-    let u = find(stepping || shadow != 0 || resumed || armed);
+    let alone = stepping || shadow != 0 || resumed || armed;
+    let u = find(alone);
     if (!u) {
       if (!deliver()) return leaveRun(EXIT_SHUTDOWN);
       clearRipChanged();
       continue;
     }
     if (load<i32>(u - UOP_SIZE) > budgetLeft) {
+      alone = true;
       u = find(true);
       if (!u) {
         if (!deliver()) return leaveRun(EXIT_SHUTDOWN);
@@ -385,7 +388,14 @@ export function run(budget: i32): u32 {
       }
     }
     setBudgetLeft(budgetLeft - load<i32>(u - UOP_SIZE));
-    if (!execute(u)) return leaveRun(EXIT_SHUTDOWN);
+    // What is to be executed alone is all there is budget for: a RET or CALL would else go on in the block it leads to.
+    const aside = alone ? budgetLeft : 0;
+    startBudget -= aside;
+    setBudgetLeft(budgetLeft - aside);
+    const goesOn = execute(u);
+    startBudget += aside;
+    setBudgetLeft(budgetLeft + aside);
+    if (!goesOn) return leaveRun(EXIT_SHUTDOWN);
     if (shadow && load<u32>(CPU_BLOCK, SHADOW) == shadow) store<u32>(CPU_BLOCK, 0, SHADOW);
     if (stepping && !faultedThisStep) {
       store<u32>(CPU_BLOCK, load<u32>(CPU_BLOCK, PENDING_DEBUG) | 0x4000, PENDING_DEBUG); // DR6.BS

@@ -5,16 +5,13 @@ import { CPU_BLOCK } from "../abi/layout";
 import { FEATURE_APIC, FEATURE_OSXSAVE, FEATURE_SYSCALL, FEATURE_XSAVE, FEATURE_XSAVEC } from "../abi/cpuid-features";
 import { CR4_OSXSAVE, XCR0_AVX } from "../abi/bits";
 import {
-  APIC_BASE, CPUID_ANY_SUBLEAF, CPUID_ROW_BYTES, CPUID_ROW_COUNT, CPUID_ROWS, CR4, FEATURE_WORDS, MODE, MODE_64, VENDOR, VENDOR_AMD, XCR0,
+  APIC_BASE, CPUID_ANY_SUBLEAF, CPUID_ROW_BYTES, CPUID_ROW_COUNT, CPUID_ROWS, CR4, FEATURE_WORDS, MODE, MODE_64, XCR0,
 } from "../abi/state";
+import { isAmd } from "./state";
 
 /** True if this machine offers the feature (an id of abi/cpuid-features.ts). */
 export function hasFeature(id: u32): bool {
   return ((load<u32>(CPU_BLOCK + FEATURE_WORDS + (id >> 5) * 4) >> (id & 31)) & 1) != 0;
-}
-
-export function isAmd(): bool {
-  return load<u32>(CPU_BLOCK + VENDOR) == <u32>VENDOR_AMD;
 }
 
 export let cpuidEax: u32 = 0;

@@ -6,7 +6,7 @@
 
 import { CPU_BLOCK } from "../abi/layout";
 import { CR0, CR4, MODE_16, MODE_64, SEG_FS, SEG_GS, SLOT_ZERO, XCR0 } from "../abi/state";
-import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE } from "../abi/bits";
+import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, XCR0_AVX, XCR0_SSE } from "../abi/bits";
 import { hasFeature } from "../cpu/cpuid";
 import { cpl, isAmd, mode } from "../cpu/state";
 import {
@@ -26,8 +26,8 @@ import {
 } from "../../build/kernel/tables";
 import { CODE_COLD } from "../../build/kernel/codes";
 
-/** XCR0.SSE and XCR0.AVX (SDM Vol. 1 13.3). */
-const XCR0_VECTORS: u32 = 6;
+/** What a vector instruction under VEX needs (SDM Vol. 1 13.3). */
+const XCR0_VECTORS: u32 = XCR0_SSE | XCR0_AVX;
 
 /** Of the last instruction: its row + 1, or 0 where the encoding is #UD or too long. A row that the state of the machine forbids counts. */
 export let decodedRow: u32 = 0;
@@ -212,7 +212,6 @@ function decode(): void {
   lower(row, flags1);
   if (segmentChecked) emit(CODE_COLD, COLD_SEGMENT_END);
 }
-
 
 /** In maps 0F38 and 0F3A, and under VEX, the map gives the length: all of an instruction is fetched before it is #UD, as a Zen 5 does. */
 function fetchUnknown(map: u32): void {

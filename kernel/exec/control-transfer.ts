@@ -12,20 +12,22 @@ import { imm, nextRip, opsize, readRm, sub } from "../decode/uop";
 import { ACCESS_STACK_WORD, probeRead, probeWrite, setAccessKind } from "../mmu/access";
 import { alignedOrFault } from "../system/alignment";
 
+function truncated(target: u64, size: u32): u64 {
+  if (size == 2) return target & 0xffff;
+  return mode() == MODE_64 ? target : target & 0xffffffff;
+}
+
+/** Canonical, or within CS outside 64-bit mode. */
+function mayBranchTo(target: u64): bool {
+  return mode() == MODE_64 ? isCanonical(target) : target <= <u64>segLimit(SEG_CS);
+}
+
 /** A branch target truncated by operand size; false when #GP(0) was raised for it. */
 export function branchTo(target: u64, size: u32): bool {
-  if (mode() == MODE_64) {
-    if (size == 2) target &= 0xffff;
-    if (!isCanonical(target)) {
-      raiseGP(0);
-      return false;
-    }
-  } else {
-    target &= size == 2 ? 0xffff : 0xffffffff;
-    if (target > <u64>segLimit(SEG_CS)) {
-      raiseGP(0);
-      return false;
-    }
+  target = truncated(target, size);
+  if (!mayBranchTo(target)) {
+    raiseGP(0);
+    return false;
   }
   setRip(target);
   return true;
@@ -53,15 +55,15 @@ export function JMP(u: usize): void {
 
 export function callTo(u: usize, target: u64): void {
   const size = opsize(u);
-  const old = load<u64>(CPU_BLOCK, RSP);
-  if (mode() == MODE_64 && !isCanonical(target)) {
-    // The push would come first: what is wrong with the stack is reported before what is wrong with the target.
-    if (stackWritable(movedStack(-<i64>size), size)) raiseGP(0);
+  target = truncated(target, size);
+  if (!mayBranchTo(target)) {
+    // In 64-bit mode the push would come first: what is wrong with the stack is reported before what is wrong with the target. CS's
+    // limit comes before the stack (SDM Vol. 2A, CALL).
+    if (mode() != MODE_64 || stackWritable(movedStack(-<i64>size), size)) raiseGP(0);
     return;
   }
   pushOperand(nextRip(u), size);
-  if (faulted) return;
-  if (!branchTo(target, size)) setStackPointer(old);
+  if (!faulted) setRip(target);
 }
 
 export function CALL_REL(u: usize): void {

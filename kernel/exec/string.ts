@@ -245,10 +245,9 @@ function goesOn(equal: bool): bool {
 }
 
 /**
- * RFLAGS are those of the last comparison, but on a fault those from before the instruction (SDM Vol. 2B, REP, "EFLAGS
- * value is restored"): so they are set at the end alone.
+ * Whether RFLAGS are those of the last comparison, set at the end alone: after a fault midway Intel's chips show the flags of before
+ * the instruction (SDM Vol. 2B, REP, "EFLAGS value is restored"), AMD's those of the last iteration.
  */
-/** After a fault midway Intel's chips show the flags of before the instruction, AMD's those of the last iteration. */
 function comparisonCounts(): bool {
   return !faulted || isAmd();
 }

@@ -1,6 +1,6 @@
 // The state components that XSAVE manages (SDM Vol. 1 13.5 and 13.6): which of them are in use, and how each is stored, loaded and put
 // into its initial configuration. Components are numbered as in XCR0: x87, SSE (XMM and MXCSR), AVX (the upper halves of YMM).
-// Called from xsave.ts and, for the legacy region, by FXSAVE and FXRSTOR's own rules from x87-fxsave.ts.
+// Called from xsave.ts, and by XGETBV from control-registers.ts.
 
 import { CPU_BLOCK } from "../abi/layout";
 import { FCW, FDP, FIP, FOP, FSW, FTW, MODE_64, ST, XMM, YMM_HIGH } from "../abi/state";

@@ -16,7 +16,7 @@ export const sequences: string[] = [
   "ADD64_rr CMP64_JCC2", "ADD64_rr CMP64_JCC3", "ADD64_rr CMP64_JCC4", "ADD64_rr CMP64_JCC5", "ADD64_rr CMP64_JCC6", "SUB64_rr CMP32_JCC2",
   "ADD32_rr CMP32_JCC5", "TEST8_rr JCC4", "TEST8_rr JCC5", "CMP8_rr JCC4", "CMP8_rr JCC5", "CMP8_rr JCC7",
   // load and compute or branch
-  "MOV32_rm CMP32_JCC2", "MOV64_rm ADD64_rr", "MOV64_rm MOV64_rm", "MOV64_rm MOV64_ms", 
+  "MOV32_rm CMP32_JCC2", "MOV64_rm ADD64_rr", "MOV64_rm MOV64_rm", "MOV64_rm MOV64_ms",
   "MOVZX832_rm ADD64_rr", "MOVZX832_rm CMP8_rr", "MOVZX832_rm CMP8_rr JCC4", "MOVZX832_rm CMP8_rr JCC5", "ADD64_rr MOV32_rm", "ADD64_rr MOV64_rm", "ADD64_rr MOVZX832_rm",
   "CMP8_mx JCC4", "CMP8_mx JCC5", "CMP64_mx JCC4", "CMP64_mx JCC5", "LEA64 TEST8_rr", "LEA64 TEST8_rr JCC4", "LEA64 CMP8_rr",
   "LEA64 CMP8_rr JCC7", "ADD64_rr LEA64",

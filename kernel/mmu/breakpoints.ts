@@ -94,7 +94,8 @@ export function noteAccess(linear: u64, size: u32, write: bool): void {
     if (what != RW_ACCESS && !(what == RW_WRITE && write)) continue;
     const length = bytes(control, i);
     const start = address(i) & ~(length - 1);
-    if (linear < start + length && start < linear + size) hits |= 1 << i;
+    // By distances: the sums would wrap at the end of the address space.
+    if (linear - start < <u64>length || start - linear < <u64>size) hits |= 1 << i;
   }
 }
 

@@ -9,14 +9,14 @@ import {
   MSR_STAR, MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP, MSR_TSC, MSR_TSC_AUX,
 } from "../abi/msr";
 import {
-  APIC_BASE, CR0, CSTAR, EFER, FMASK, FS_BASE, GS_BASE, KERNEL_GS_BASE, LSTAR, MISC_ENABLE, PAT, STAR, SYSENTER_CS, SYSENTER_EIP,
+  APIC_BASE, CR0, CSTAR, EFER, FMASK, FS_BASE, GS_BASE, KERNEL_GS_BASE, LSTAR, MISC_ENABLE, MODE_64, PAT, STAR, SYSENTER_CS, SYSENTER_EIP,
   SYSENTER_ESP, TSC_AUX, TSC_OFFSET, TSC_VIRTUAL, VENDOR, VENDOR_INTEL,
 } from "../abi/state";
 import { flushAll } from "../mmu/tlb";
 import { PHYSICAL_BITS } from "../abi/bits";
 import { hasFeature } from "../cpu/cpuid";
 import { raiseGP } from "../cpu/fault";
-import { isCanonical, retired, stateChanged } from "../cpu/state";
+import { isCanonical, mode, retired, stateChanged } from "../cpu/state";
 
 const ANY: u32 = 0;
 const CANONICAL: u32 = 1;
@@ -116,6 +116,8 @@ export function writeMsr(msr: u32, value: u64): void {
       break;
   }
   store<u64>(slot, value);
+  // Outside 64-bit mode code is decoded for segments with or without a base.
+  if (mode() != MODE_64) stateChanged();
 }
 
 /** SDM Vol. 3A 2.2.1 and 4.1.1: LME can't change while paging is on; LMA is the processor's. */

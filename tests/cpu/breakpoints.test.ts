@@ -49,6 +49,59 @@ test("RF set by IRETQ lets one instruction pass, and the next breakpoint is met 
   assert.equal([m.reg(RAX), m.reg(RBX), m.reg(RIP)], [6n, 6n, BigInt(USER_CODE)]);
 });
 
+/** inc %eax; ret -- and a loop that has called it 50 times, so that every block of both is known and linked. */
+async function warmCalls(): Promise<BareMachine> {
+  const m = await machine();
+  m.user([0xe8, 0x05, 0, 0, 0, 0xff, 0xc9, 0x75, 0xf7, 0x90, 0xff, 0xc0, 0xc3]); // 1: call 2f; dec %ecx; jnz 1b; nop; 2: inc %eax; ret
+  m.setReg(RAX, 0);
+  m.setReg(RCX, 1000);
+  m.setReg(RSP, USER_STACK);
+  m.run(5 * 50);
+  assert.equal([m.reg(RAX), m.reg(RIP)], [50n, BigInt(USER_CODE)]);
+  return m;
+}
+
+test("a breakpoint behind a RET into code that has run before is met", async () => {
+  const m = await warmCalls();
+  arm(m, 0, EXECUTE, USER_CODE + 7);
+  m.run();
+  assert.equal([m.haltedIn, m.reg(RAX), m.frame(false).rip], [DB, 51n, BigInt(USER_CODE + 7)]);
+});
+
+test("TF traps behind each instruction of code that has run before: a CALL, a RET, a branch", async () => {
+  const m = await warmCalls();
+  const seen: bigint[] = [];
+  m.write(HANDLERS + 16 * DB, [0x48, 0xcf]); // iretq
+  m.setReg(RFLAGS, 0x102);
+  for (let i = 0; i < 12; i++) {
+    m.run(1);
+    const rip = m.reg(RIP);
+    if (rip >= BigInt(USER_CODE)) seen.push(rip - BigInt(USER_CODE));
+  }
+  const steps: bigint[] = [10n, 12n, 5n, 7n, 0n];
+  assert.equal(seen.filter((rip, i) => rip !== seen[i - 1]).slice(0, 5), steps);
+  // In one run() the trap comes as often as instruction by instruction.
+  m.setReg(RAX, 0);
+  m.setReg(RBX, 0);
+  m.write(HANDLERS + 16 * DB, [0xff, 0xc3, 0x48, 0xcf]); // inc %ebx; iretq
+  m.run(300);
+  assert.is(m.reg(RBX) >= 99n, true, `${m.reg(RBX)} traps`);
+});
+
+test("an execution breakpoint on a REP instruction is met once, before its first iteration", async () => {
+  for (const pieces of [1, 3, 100]) {
+    const m = await machine();
+    m.write(HANDLERS + 16 * DB, [0x0f, 0xba, 0x6c, 0x24, 0x10, 0x10, 0xff, 0xc3, 0x48, 0xcf]); // btsl $16,16(%rsp); inc %ebx; iretq
+    m.user([0xf3, 0xaa, 0x0f, 0x0b]); // rep stosb; ud2
+    m.setReg(RCX, 20);
+    m.setReg(RDI, USER_DATA);
+    m.setReg(RBX, 0);
+    arm(m, 0, EXECUTE, USER_CODE);
+    for (let i = 0; i < 60 && m.haltedIn !== 6; i++) m.run(pieces);
+    assert.equal([m.haltedIn, m.reg(RBX), m.reg(RCX)], [6, 1n, 0n], `run(${pieces})`);
+  }
+});
+
 test("a data breakpoint is a trap: behind its instruction, which has happened", async () => {
   for (const [kind, code, met] of [
     [WRITE, [0x89, 0x03], true], // mov %eax,(%rbx)

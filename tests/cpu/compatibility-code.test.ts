@@ -80,6 +80,17 @@ inBothPaces("a branch past the limit faults at the branch, taken ones only", (m,
   }
 });
 
+inBothPaces("CALL checks its target before it touches the stack", (m, pace) => {
+  const segment = { base: USER_CODE, limit: 0xfff, eip: 0xf00 };
+  const below = USER_STACK - 4;
+  for (const code of [[0xe8, 0, 0x10, 0, 0], [0xff, 0xd3]]) { // call .+0x1005; call *%ebx
+    m.write(below, [1, 2, 3, 4]);
+    m.setReg(RBX, 0x1000);
+    const end = run(m, pace, code, segment);
+    assert.equal([end.vector, end.error, end.eip, [...m.phys.u8.subarray(below, below + 4)]], [13, 0n, 0xf00n, [1, 2, 3, 4]]);
+  }
+});
+
 inBothPaces("EIP and base are added modulo 4 GiB", (m, pace) => {
   // base 0x80000000 + eip 0x80100000 = USER_CODE
   const end = run(m, pace, [NOP, 0x05, 1, 0, 0, 0, 0xe8, 0, 0, 0, 0, ...UD2], { base: 0x80000000, limit: 0xffffffff, eip: 0x80000000 + USER_CODE, at: USER_CODE });

@@ -150,7 +150,7 @@ export function compare(instance: Instance, chip: Result, ours: Result, vendor: 
   compareFloating(mnemonic, chip, ours, differ);
   // Whether stores that came before the fault stay in memory is not architecture: pushes, an 80-bit number's first 8 bytes.
   // On our machine they don't, but for the pushes.
-  const storedThenFaulted = chip.vector !== 3 && (ours.differences.length === 0 || /^(CALL|ENTER)$/.test(mnemonic)) && (/^(CALL|ENTER|MOVBE|FBSTP)$/.test(mnemonic) || instance.row.opcode === "DB /7 mem");
+  const storedThenFaulted = chip.vector !== 3 && (ours.differences.length === 0 || /^(CALL|ENTER|PUSHA)$/.test(mnemonic)) && (/^(CALL|ENTER|PUSHA|MOVBE|FBSTP)$/.test(mnemonic) || instance.row.opcode === "DB /7 mem");
   if (!anyDestination && !storedThenFaulted && !computersOperand.has(mnemonic)) compareMemory(instance, vendor, chip, ours, differ);
   return found;
 }

@@ -20,7 +20,7 @@ import { flushAll, flushPcid } from "../mmu/tlb";
 import { PHYSICAL_BITS } from "../abi/bits";
 import { hiddenByUmip } from "./segment-load";
 import { writeRmSized } from "./sized-operand";
-import { componentsInUse } from "./xsave-state";
+import { componentsInUseWithMxcsr } from "./xsave-state";
 
 /** CR0 bits that exist; the others read as zero, and ET as one. */
 const CR0_BITS: u64 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | <u64>CR0_PG;
@@ -227,7 +227,7 @@ export function XGETBV(u: usize): void {
   const which = <u32>getReg(RCX);
   if (which > 1 || (which == 1 && !hasFeature(FEATURE_XGETBV1))) return raiseGP(0);
   let value = load<u64>(CPU_BLOCK + XCR0);
-  if (which == 1) value &= componentsInUse();
+  if (which == 1) value &= componentsInUseWithMxcsr();
   setReg(RAX, value & 0xffffffff);
   setReg(RDX, value >> 32);
 }

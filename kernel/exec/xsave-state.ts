@@ -3,7 +3,7 @@
 // Called from xsave.ts, and by XGETBV from control-registers.ts.
 
 import { CPU_BLOCK } from "../abi/layout";
-import { FCW, FDP, FIP, FOP, FSW, FTW, MODE_64, ST, XMM, YMM_HIGH } from "../abi/state";
+import { FCW, FDP, FIP, FOP, FSW, FTW, MODE_64, MXCSR, ST, XMM, YMM_HIGH } from "../abi/state";
 import { XCR0_AVX, XCR0_SSE, XCR0_X87 } from "../abi/bits";
 import { mode } from "../cpu/state";
 import { readMem, writeMem } from "../mmu/access";
@@ -33,6 +33,13 @@ function x87InUse(): bool {
 export function componentsInUse(): u64 {
   const bytes = <usize>vectorRegisters() * 16;
   return (x87InUse() ? XCR0_X87 : 0) | (anySet(CPU_BLOCK + XMM, bytes) ? XCR0_SSE : 0) | (anySet(CPU_BLOCK + YMM_HIGH, bytes) ? XCR0_AVX : 0);
+}
+
+export const MXCSR_INITIAL: u32 = 0x1f80;
+
+/** The same for XSAVEC and XGETBV, for which MXCSR is part of SSE (SDM Vol. 1 13.10; XGETBV as a Zen 5 has it). */
+export function componentsInUseWithMxcsr(): u64 {
+  return componentsInUse() | (load<u32>(CPU_BLOCK, MXCSR) != MXCSR_INITIAL ? XCR0_SSE : 0);
 }
 
 export function initialiseX87(): void {

@@ -19,7 +19,7 @@ import { probeRead, probeWrite, readMem, writeMem } from "../mmu/access";
 import { mxcsrChanged } from "./sse-fast-path";
 import { MXCSR_MASK } from "./sse-state";
 import { loadX87, storeX87 } from "./x87-fxsave";
-import { componentsInUse, initialiseAvx, initialiseX87, initialiseXmm, loadAvx, loadXmm, storeAvx, storeXmm } from "./xsave-state";
+import { componentsInUse, componentsInUseWithMxcsr, MXCSR_INITIAL, initialiseAvx, initialiseX87, initialiseXmm, loadAvx, loadXmm, storeAvx, storeXmm } from "./xsave-state";
 
 const AT_MXCSR: u64 = 24;
 const AT_MXCSR_MASK: u64 = 28;
@@ -28,7 +28,6 @@ const AT_XCOMP_BV: u64 = 520;
 const HEADER_END: u64 = 576;
 const AREA_END: u64 = 832;
 const COMPACTED: u64 = 0x8000000000000000;
-const MXCSR_INITIAL: u32 = 0x1f80;
 
 /** #UD without CR4.OSXSAVE, #NM with CR0.TS, #GP(0) off a multiple of 64; a non-canonical address is left to the probe. */
 function mayStart(at: u64): bool {
@@ -80,12 +79,11 @@ export function XSAVEOPT(u: usize): void {
   saveStandard(u, true);
 }
 
-/** Unlike for the others, SSE is in use also when only MXCSR is not initial, for here MXCSR is part of SSE (SDM Vol. 1 13.10). */
 export function XSAVEC(u: usize): void {
   const at = ea(u);
   if (!mayStart(at)) return;
   const asked = requested();
-  const saved = asked & (componentsInUse() | (load<u32>(CPU_BLOCK, MXCSR) != MXCSR_INITIAL ? XCR0_SSE : 0));
+  const saved = asked & componentsInUseWithMxcsr();
   if (!probeWrite(at, areaBytes(asked))) return;
   storeComponents(u, at, saved);
   if (saved & XCR0_SSE) storeMxcsr(at);

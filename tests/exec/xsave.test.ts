@@ -184,6 +184,12 @@ test("XGETBV reads XCR0, with ECX = 1 what of it is in use; XSETBV wants CPL 0",
   m.machine.registers.u8[XMM] = 1;
   assert.is(run(m, XGETBV, { ecx: 1 }), DONE);
   assert.is(m.reg(RAX), 2n);
+  // MXCSR alone makes SSE be in use here, as a Zen 5 does it.
+  m.machine.registers.u8[XMM] = 0;
+  m.machine.registers.setWord(MXCSR, 0x1fa0);
+  assert.is(run(m, XGETBV, { ecx: 1 }), DONE);
+  assert.is(m.reg(RAX), 2n);
+  m.machine.registers.setWord(MXCSR, 0x1f80);
   assert.is(run(m, XGETBV, { ecx: 2 }), VECTOR_GP);
   assert.is(run(m, [0x66, ...XGETBV]), VECTOR_UD);
   assert.is(run(m, [0xf3, ...XGETBV]), VECTOR_UD);

@@ -8,8 +8,8 @@ const VECTORS_OF_ITS_OWN = 200;
 /** Rows that have 64-bit mode's vectors as well. */
 const VECTORS_BESIDE = 40;
 
-/** Features whose instructions are general ones: integers, control transfer, strings, the stack. Not CX8: qemu-i386 7.2 itself ends in some of its cases. */
-const general = new Set([undefined, "CMOV", "MOVBE", "POPCNT", "LZCNT", "BMI1", "ADX"]);
+/** Features whose instructions are general ones: integers, control transfer, strings, the stack. */
+const general = new Set([undefined, "CMOV", "CX8", "MOVBE", "POPCNT", "LZCNT", "BMI1", "ADX"]);
 
 /**
  * What user-mode emulation and another computer's tables do not answer as the manuals have it: descriptors, far transfers, gates, and what

@@ -2,12 +2,11 @@
 // Called from exec() with the operands fetched. Values travel as raw bits or through f32/f64 loads and stores, which keep
 // every NaN as it is; no arithmetic touches them here.
 
-import { faulted, raiseAC } from "../cpu/fault";
+import { faulted } from "../cpu/fault";
 import { isAmd } from "../cpu/state";
 import { dst, ea, eaPlus, src } from "../decode/uop";
 import { probeWrite, writeMem } from "../mmu/access";
-import { view } from "../mmu/tlb";
-import { VIEW_USER_ALIGN } from "../mmu/walk";
+import { alignedOrFault } from "../system/alignment";
 import { enterMmx } from "./mmx-state";
 
 /** Every whole-register move, aligned or not: the row says which. */
@@ -92,10 +91,7 @@ export function MOVNTI<T>(b: T): T {
  * MASKMOVDQU); a Xeon reports those of the whole operand, even for a mask of zeros, those of the higher quadword first.
  */
 function canStore(u: usize, bytes: u32): bool {
-  if (view == VIEW_USER_ALIGN && (ea(u) & 7)) {
-    raiseAC();
-    return false;
-  }
+  if (!alignedOrFault(ea(u), 8)) return false;
   if (isAmd()) return probeWrite(ea(u), bytes); // the lower quadword's first
   if (bytes == 16 && !probeWrite(eaPlus(u, 8), 8)) return false;
   return probeWrite(ea(u), 8);

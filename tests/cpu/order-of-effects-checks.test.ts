@@ -129,6 +129,13 @@ inBothPaces("the first word of a state area that reaches into the hole is #GP be
   }
 });
 
+inBothPaces("a masked store into the hole is #GP before #AC", (m, pace) => {
+  const code = [0x66, 0x0f, 0xf7, 0xc1]; // maskmovdqu %xmm1, %xmm0
+  assert.is(run(m, pace, code, 64, [[RDI, OUTSIDE - 1n]], 2 | AC).vector, 13);
+  assert.is(run(m, pace, code, 64, [[RDI, OUTSIDE + 1n]], 2 | AC).vector, 13);
+  assert.is(run(m, pace, code, 64, [[RDI, 0x110001n]], 2 | AC).vector, 17);
+});
+
 inBothPaces("outside 64-bit mode the segment comes before alignment", (m, pace) => {
   load(m, [0x8b, 0x03], 32);
   m.segment(SEG_DS, DATA_3, 0xcf3, 0, 0xff);

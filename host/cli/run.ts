@@ -3,7 +3,7 @@
 
 import * as fs from "node:fs";
 import { isAbsolute } from "node:path";
-import { type CpuModel, cpuModel, cpuModels, type Death, ProgramError, run, type RunOptions, type RunResult } from "../index";
+import { type CpuModel, cpuModel, cpuModels, type Death, type FeatureName, ProgramError, run, type RunOptions, type RunResult } from "../index";
 import { accountFiles } from "./accounts";
 import { findProgram, ProgramNotRunnable } from "./bundled";
 import { hostDirectory } from "./host-directory";
@@ -130,15 +130,18 @@ const SIGNAL_TEXTS: Record<string, string> = {
   SIGSYS: "Bad system call",
 };
 
+/** What says which instructions there are. */
+type Offered = Pick<Options, "cpu" | "smap" | "smep" | "fsgsbase">;
+
 /** `SIGSEGV (Segmentation fault) at rip 0x401234, address 0x0`; for SIGILL the instruction: bytes, text, and what of CPUID it needs. */
-async function describeDeath(result: RunResult, { cpu }: Pick<Options, "cpu">): Promise<string> {
+async function describeDeath(result: RunResult, options: Offered): Promise<string> {
   const text = SIGNAL_TEXTS[result.signal!];
   const name = text === undefined ? result.signal! : `${result.signal} (${text})`;
   const { death } = result;
   // Signals that somebody sent have no place in the program.
   if (!death || death.signal !== result.signal || death.code <= 0 || !FAULT_SIGNALS.has(death.signal)) return name;
   const where = `${name} at rip ${hexAddress(death.ip)}`;
-  if (death.signal === "SIGILL" && death.bytes.length > 0) return `${where}: ${await describeInstruction(death, cpu)}`;
+  if (death.signal === "SIGILL" && death.bytes.length > 0) return `${where}: ${await describeInstruction(death, options)}`;
   // A general protection fault has no address to tell.
   return death.address === null || death.code === SI_KERNEL ? where : `${where}, address ${hexAddress(death.address)}`;
 }
@@ -155,15 +158,22 @@ const SI_KERNEL = 0x80;
 const FAULT_SIGNALS = new Set(["SIGILL", "SIGTRAP", "SIGBUS", "SIGFPE", "SIGSEGV"]);
 
 /** By the instruction table; what that does not have, Capstone may know. */
-async function describeInstruction({ bytes, ip, bits, instruction }: Death, cpu: string): Promise<string> {
+async function describeInstruction({ bytes, ip, bits, instruction }: Death, options: Offered): Promise<string> {
   const hex = (length: number): string => [...bytes.subarray(0, length)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
   if (instruction !== null) {
-    const why = instruction.missing === null ? "" : ` needs ${instruction.missing.replaceAll("_", ".")}, which --cpu ${cpu} does not offer`;
+    const { missing } = instruction;
+    const why = missing === null ? "" : ` needs ${missing.replaceAll("_", ".")}, which ${whyMissing(missing, options)}`;
     return `${hex(instruction.length)} (${instruction.text})${why}`;
   }
   const { disassembler } = await import("./trace-listing");
   const { text, length } = (await disassembler(() => undefined))(bytes, ip, bits);
   return length > 0 ? `${hex(length)} (${text}), which no --cpu offers` : `${hex(bytes.length)} (no instruction)`;
+}
+
+function whyMissing(missing: FeatureName, options: Offered): string {
+  const name = missing.toLowerCase();
+  const switchedOff = (name === "smap" || name === "smep" || name === "fsgsbase") && !options[name];
+  return switchedOff && cpuModel(options.cpu).features.has(missing) ? `--${name}=off takes away` : `--cpu ${options.cpu} does not offer`;
 }
 
 function writeStatistics(result: RunResult, milliseconds: number): void {

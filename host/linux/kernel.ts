@@ -2,7 +2,7 @@
 // Entered from host/index (run). Leaves to host/ring0 (dispatch), which comes back by the hooks below.
 
 import { EXIT_BUDGET, EXIT_HALT, EXIT_SHUTDOWN } from "../../kernel/abi/exit-reasons";
-import { MODE_32, MODE_64, RETIRED, RIP, VENDOR, VENDOR_AMD } from "../../kernel/abi/state";
+import { MODE_16, MODE_32, MODE_64, RETIRED, RIP, VENDOR, VENDOR_AMD } from "../../kernel/abi/state";
 import { VECTOR_MC, VECTOR_NMI, VECTOR_TIMER } from "../../kernel/abi/vectors";
 import { type NamedInstruction, nameInstruction } from "../machine/instruction-text";
 import type { Machine } from "../machine/machine";
@@ -12,7 +12,6 @@ import { hexLinear } from "../ring0/layout";
 import { PT_IP, type PtRegs } from "../ring0/pt-regs";
 import { DISPATCH_SUSPENDED, Ring0 } from "../ring0/ring0";
 import type { VsyscallMode } from "../ring0/vsyscall-page";
-import { __USER32_CS } from "../ring0/segments";
 import { type GetRandomValues, HostRandom, type RandomSource, SeededRandom, seedOf } from "./aslr";
 import { Clock, type HostClock } from "./clock";
 import { doSyscall32, doSyscall64, exitToUserMode, restartSyscall } from "./entry-common";
@@ -90,10 +89,10 @@ export interface Death {
   ip: number;
   /** si_addr of a fault. */
   address: number | null;
-  /** Up to 15 bytes at RIP; fewer where they cannot be read. */
+  /** Up to 15 bytes at CS:RIP; fewer where they cannot be read. */
   bytes: Uint8Array;
   /** What CS makes of them. */
-  bits: 64 | 32;
+  bits: 64 | 32 | 16;
   /** Of SIGILL, the instruction by our own table; null where it has none, and for other signals. */
   instruction: NamedInstruction | null;
 }
@@ -444,9 +443,9 @@ export class Kernel implements Ring0Hooks {
   /** Remembers what the task is about to die of. */
   recordDeath(task: Task, info: SignalInfo): void {
     const ip = task.regs.getSigned(PT_IP);
-    const bytes = bytesAt(task, ip);
-    const bits = task.regs.cs === __USER32_CS ? 32 : 64;
-    const instruction = info.signal === SIGILL && info.code > 0 ? nameInstruction(this.machine, bytes, bits === 32 ? MODE_32 : MODE_64) : null;
+    const { base, bits } = this.ring0.codeSegment(task.regs.cs);
+    const bytes = bytesAt(task, base + ip);
+    const instruction = info.signal === SIGILL && info.code > 0 ? nameInstruction(this.machine, bytes, MODES[bits]) : null;
     this.death = { signal: signalName(info.signal), code: info.code, ip, address: info.address ?? null, bytes, bits, instruction };
   }
 
@@ -464,6 +463,7 @@ export class Kernel implements Ring0Hooks {
 
 /** Of different lines that noticeOnce says. */
 const NOTICES_MAX = 100;
+const MODES = { 64: MODE_64, 32: MODE_32, 16: MODE_16 } as const;
 const INSTRUCTION_MAX = 15;
 
 /** A name that the program has chosen, for a terminal. */
@@ -471,7 +471,7 @@ function printable(name: string): string {
   return name.replace(/[^ -~]/g, "?");
 }
 
-/** The bytes of the instruction at `ip`, as far as they are mapped. */
+/** The bytes of the instruction at the linear address `ip`, as far as they are mapped. */
 function bytesAt(task: Task, ip: number): Uint8Array {
   const bytes: number[] = [];
   for (let at = ip; at < ip + INSTRUCTION_MAX; at++) {

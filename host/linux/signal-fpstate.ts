@@ -12,7 +12,7 @@ import { CR4_OSXSAVE, XCR0_SSE, XCR0_X87 } from "../../kernel/abi/bits";
 import { CR4, XCR0 } from "../../kernel/abi/state";
 import type { Registers } from "../machine/registers";
 import { FX_IMAGE_SIZE, FX_SOFTWARE, fxRestore, fxSave } from "../ring0/fx-image";
-import { XSAVE_MINIMUM, xrstor, xsave, xsaveSize } from "../ring0/xsave-image";
+import { XSAVE_MINIMUM, standardHeader, xrstor, xsave, xsaveSize } from "../ring0/xsave-image";
 import type { Task } from "./task";
 
 const FP_XSTATE_MAGIC1 = 0x46505853;
@@ -109,6 +109,10 @@ function restoreExtended(task: Task, pointer: number, amend?: Amend): boolean {
   if (amend === undefined && pointer % FPSTATE_ALIGNMENT !== 0) return false;
   const area = new Uint8Array(xsaveSize(registers));
   area.set(task.mm.copyFromUser(pointer, xsaveSize(registers)));
-  amend?.(area);
+  if (amend !== undefined) {
+    // Linux validate_user_xstate_header: what is copied never sees XRSTOR as it is, and must be in standard form with nothing behind.
+    if (!standardHeader(area)) return false;
+    amend(area);
+  }
   return xrstor(registers, area, view.getUint32(SW_XFEATURES, true) & registers.lo(XCR0));
 }

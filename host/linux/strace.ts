@@ -398,16 +398,17 @@ export class CallTrace {
 
   private structText(task: Task, printer: StructPrinter, address: number): string | null {
     const values = this.read(task, printer.struct, address);
-    return values === null ? null : printer.print(values);
+    return values === null ? null : printer.print(values, task.abi.word);
   }
 }
 
 interface StructPrinter {
   struct: Struct<string>;
-  print(values: Record<string, number>): string;
+  /** @param word bytes of long in the call's ABI */
+  print(values: Record<string, number>, word: number): string;
 }
 
-function printer<Name extends string>(struct: Struct<Name>, print: (values: Record<Name, number>) => string): StructPrinter {
+function printer<Name extends string>(struct: Struct<Name>, print: (values: Record<Name, number>, word: number) => string): StructPrinter {
   return { struct, print };
 }
 
@@ -427,7 +428,7 @@ const structPrinters: Readonly<Record<string, StructPrinter>> = {
   statfs64: printer(STATFS64, statfsText),
   statx: printer(STATX, (v) => `{stx_mask=0x${v.stx_mask.toString(16)}, stx_mode=${modeText(v.stx_mode)}, stx_size=${v.stx_size}, ...}`),
   rlimit: printer(RLIMIT, limitsText),
-  rlimit64: printer(RLIMIT64, limitsText),
+  rlimit64: printer(RLIMIT64, (v) => limitsText(v, 8)),
   rusage: printer(
     RUSAGE, (v) => `{ru_utime=${timevalText(v.utime_sec, v.utime_usec)}, ru_stime=${timevalText(v.stime_sec, v.stime_usec)}, ...}`,
   ),
@@ -466,12 +467,13 @@ function modeText(mode: number): string {
   return type === undefined ? octal(mode) : `${type}|${octal(mode & 0o7777)}`;
 }
 
-function limitsText({ rlim_cur, rlim_max }: Record<"rlim_cur" | "rlim_max", number>): string {
-  return `{rlim_cur=${limitText(rlim_cur)}, rlim_max=${limitText(rlim_max)}}`;
+function limitsText({ rlim_cur, rlim_max }: Record<"rlim_cur" | "rlim_max", number>, bytes: number): string {
+  return `{rlim_cur=${limitText(rlim_cur, bytes)}, rlim_max=${limitText(rlim_max, bytes)}}`;
 }
 
-function limitText(value: number): string {
-  if (value === 0xffffffff) return "RLIM_INFINITY";
+/** @param bytes of the field: RLIM_INFINITY is all ones in it */
+function limitText(value: number, bytes: number): string {
+  if (bytes === 4 && value === 0xffffffff) return "RLIM_INFINITY";
   if (value >= RLIM_INFINITY) return "RLIM64_INFINITY";
   return value > 1024 && value % 1024 === 0 ? `${value / 1024}*1024` : String(value);
 }

@@ -2,7 +2,7 @@
 // Called for reports; the decoder of the machine says which row the bytes are (Machine.decode).
 
 import { INSTRUCTION_TABLE } from "../../build/instruction-table";
-import { MODE_64 } from "../../kernel/abi/state";
+import { MODE_16, MODE_64 } from "../../kernel/abi/state";
 import { FEATURE_IDS, type FeatureName } from "./cpu-models";
 import type { Machine } from "./machine";
 
@@ -32,7 +32,7 @@ export function nameInstruction(machine: Machine, bytes: Uint8Array, mode: numbe
   const { row, length } = machine.decode(bytes, { mode, everyFeature: true });
   if (row < 0) return null;
   const { mnemonic, feature, ...encoding } = tableRow(row);
-  const operands = new Operands(bytes.subarray(0, length), encoding, mode === MODE_64).text();
+  const operands = new Operands(bytes.subarray(0, length), encoding, mode).text();
   const missing = feature !== null && !machine.cpu.features.has(feature) && FEATURE_IDS[feature] !== undefined ? feature : null;
   return { length, text: `${mnemonic.toLowerCase()} ${operands}`.trim(), missing };
 }
@@ -57,8 +57,10 @@ class Operands {
   private at = 0;
   private rex = 0;
   private rexSeen = false;
-  private size66 = false;
-  private address67 = false;
+  private readonly wide: boolean;
+  /** Operands of 16 bits; an address size that is not the mode's own, of 16 bits in the narrow modes. */
+  private operand16: boolean;
+  private address67: boolean;
   private segment = "";
   private vvvv = 0;
   private vectorBytes = 16;
@@ -68,8 +70,10 @@ class Operands {
   constructor(
     private readonly bytes: Uint8Array,
     private readonly row: { opcode: string; operands: string[] },
-    private readonly wide: boolean,
+    private readonly mode: number,
   ) {
+    this.wide = mode === MODE_64;
+    this.operand16 = this.address67 = mode === MODE_16;
     this.prefixes();
     if (this.hasModrm()) {
       this.modrm = this.next();
@@ -95,8 +99,8 @@ class Operands {
   private prefixes(): void {
     for (;;) {
       const byte = this.next();
-      if (byte === 0x66) this.size66 = true;
-      else if (byte === 0x67) this.address67 = true;
+      if (byte === 0x66) this.operand16 = this.mode !== MODE_16;
+      else if (byte === 0x67) this.address67 = this.mode !== MODE_16;
       else if (SEGMENT_PREFIXES[byte] !== undefined) this.segment = `${SEGMENT_PREFIXES[byte]}:`;
       else if (this.wide && (byte & 0xf0) === 0x40) {
         this.rex = byte;
@@ -160,9 +164,9 @@ class Operands {
   }
 
   private bytesOf(size: string): number {
-    if (size === "v") return this.rex & 8 ? 8 : this.size66 === this.wide || (!this.wide && this.size66) ? 2 : 4;
+    if (size === "v") return this.rex & 8 ? 8 : this.operand16 ? 2 : 4;
     if (size === "y") return this.rex & 8 ? 8 : 4;
-    if (size === "z") return this.size66 ? 2 : 4;
+    if (size === "z") return this.operand16 ? 2 : 4;
     return { b: 1, bs: 1, w: 2, d: 4, q: 8 }[size] ?? (this.wide ? 8 : 4);
   }
 

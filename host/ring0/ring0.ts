@@ -16,7 +16,9 @@ import { PageTables, PTE_FRAME_MASK } from "./page-tables";
 import { PT_FLAGS, PT_IP, PtRegs } from "./pt-regs";
 import { TSS_sp1 } from "./descriptors";
 import { GDT_ENTRY_TLS_MIN, __USER32_CS, __USER_CS, __USER_DS, loadLdtr } from "./segments";
-import { DATA_SEGMENTS, type DataSegment, descriptorReader, isUserStackSegment, loadUserSegment, userSelector } from "./user-segments";
+import {
+  type CodeSegment, DATA_SEGMENTS, type DataSegment, type DescriptorReader, codeSegment, descriptorReader, isUserStackSegment, loadUserSegment, userSelector,
+} from "./user-segments";
 import {
   HYPERCALL_DO_FAST_SYSCALL_32, HYPERCALL_DO_INT80_SYSCALL_32, HYPERCALL_DO_SYSCALL_64, HYPERCALL_EXCEPTION, HYPERCALL_EXIT_TO_USER_MODE,
   HYPERCALL_INTERRUPT, SUSPEND, type Ring0Hooks, type Suspend,
@@ -244,12 +246,21 @@ export class Ring0 {
 
   /** Loads DS, ES, FS or GS of the current task; null where its own MOV would fault (Linux loadsegment, load_gs_index). */
   loadUserSegment(segment: DataSegment, selector: number): void {
-    loadUserSegment(this.#registers, segment, selector, descriptorReader(this.#phys, this.#space?.ldtWords ?? new Uint32Array(0)));
+    loadUserSegment(this.#registers, segment, selector, this.#descriptors());
   }
 
   /** May 64-bit code of the current task have it in SS? */
   isUserStackSegment(selector: number): boolean {
-    return isUserStackSegment(selector, descriptorReader(this.#phys, this.#space?.ldtWords ?? new Uint32Array(0)));
+    return isUserStackSegment(selector, this.#descriptors());
+  }
+
+  /** How code of the current task runs with it in CS. */
+  codeSegment(selector: number): CodeSegment {
+    return codeSegment(selector, this.#descriptors());
+  }
+
+  #descriptors(): DescriptorReader {
+    return descriptorReader(this.#phys, this.#space?.ldtWords ?? new Uint32Array(0));
   }
 
   /**

@@ -20,6 +20,8 @@ const ATTR_DC = 0x0004;
 const ATTR_CODE = 0x0008;
 const ATTR_S = 0x0010;
 const ATTR_P = 0x0080;
+const ATTR_L = 0x0200;
+const ATTR_D = 0x0400;
 const ATTR_G = 0x0800;
 const ATTR_UNUSABLE = 0x8000;
 const SELECTOR_TI = 4;
@@ -76,11 +78,29 @@ export function loadUserSegment(registers: Registers, segment: DataSegment, sele
   u16[at >>> 1] = selector;
   u16[(at + SEG_ATTRIBUTES) >>> 1] = attributes;
   registers.setWord(at + SEG_LIMIT, attributes & ATTR_G ? ((limit << 12) | 0xfff) >>> 0 : limit);
-  registers.setHalves(baseOf(segment), ((lo >>> 16) | ((hi & 0xff) << 16) | (hi & 0xff000000)) >>> 0, 0);
+  registers.setHalves(baseOf(segment), baseIn(lo, hi), 0);
 }
 
 function attributesIn(hi: number): number {
   return ((hi >>> 8) & 0xff) | ((hi >>> 12) & 0xf00);
+}
+
+function baseIn(lo: number, hi: number): number {
+  return ((lo >>> 16) | ((hi & 0xff) << 16) | (hi & 0xff000000)) >>> 0;
+}
+
+/** How code runs whose CS has the descriptor of a selector: what its addresses begin at, and what L and D make of its bytes. */
+export interface CodeSegment {
+  base: number;
+  bits: 64 | 32 | 16;
+}
+
+/** @returns the flat one of 64-bit code for a selector that no code runs by */
+export function codeSegment(selector: number, read: DescriptorReader): CodeSegment {
+  const [lo, hi] = read(selector) ?? [0, 0];
+  const attributes = attributesIn(hi);
+  if ((attributes & ATTR_CODE) === 0 || attributes & ATTR_L) return { base: 0, bits: 64 };
+  return { base: baseIn(lo, hi), bits: attributes & ATTR_D ? 32 : 16 };
 }
 
 function isUsable(selector: number, hi: number): boolean {

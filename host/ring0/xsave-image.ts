@@ -50,6 +50,11 @@ function zero(view: DataView, from: number, end: number): boolean {
   return true;
 }
 
+/** Is all of the header zero but for XSTATE_BV? XRSTOR does not ask for as much in the standard form. */
+export function standardHeader(image: Uint8Array): boolean {
+  return zero(new DataView(image.buffer, image.byteOffset, image.byteLength), XCOMP_BV, XSAVE_MINIMUM);
+}
+
 /** SDM Vol. 1 13.8.1 and 13.8.2, the #GP conditions of the header. */
 function headerValid(registers: Registers, view: DataView): boolean {
   const enabled = registers.lo(XCR0);

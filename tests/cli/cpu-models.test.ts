@@ -6,7 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { cpuModels } from "../../host/machine/cpu-models";
 import { ring3, scratchFolder } from "../command";
-import { DATA_ADDRESS, tinyElf } from "../fuzz/tiny-elf";
+import { CODE_ADDRESS, DATA_ADDRESS, tinyElf } from "../fuzz/tiny-elf";
 import { guest, call, exit, RESTORER, sigaction } from "../linux/signal-guest";
 
 const folder = scratchFolder();
@@ -38,6 +38,39 @@ test("what is no instruction of any model is told as such", () => {
   const at = "SIGILL (Illegal instruction) at rip 0x400001";
   assert.is(dies([0x0f, 0x0b]), `${at}: 0f 0b (ud2)`);
   assert.match(dies([0x62, 0xf1, 0x7c, 0x48, 0x58, 0xc1]), /^SIGILL .*: 62 f1 7c 48 58 c1 \(vaddps .*\), which no --cpu offers$/);
+});
+
+test("a feature that a switch has taken away is told by the switch, unless the model has not got it", () => {
+  const at = "SIGILL (Illegal instruction) at rip 0x400001: f3 0f ae c0 (rdfsbase eax) needs FSGSBASE, which";
+  const rdfsbase = [0xf3, 0x0f, 0xae, 0xc0];
+  assert.is(dies(rdfsbase, "--fsgsbase=off"), `${at} --fsgsbase=off takes away`);
+  assert.is(dies(rdfsbase, "--fsgsbase=off", "--cpu=k8"), `${at} --cpu k8 does not offer`);
+});
+
+test("code of 32 and 16 bits is read as such, in a segment of the program's own too", () => {
+  const popcnt = [0xf3, 0x0f, 0xb8, 0x40, 0x05].map((byte) => `.byte ${byte}`).join("\n");
+  const far = (selector: number, base: number): string => `
+    pushq $${selector}
+    lea narrow(%rip), %rax
+    sub $${base}, %rax
+    push %rax
+    .byte 0x48, 0xcb                     # lretq
+narrow:
+    ${popcnt}`;
+  /** Flags as in struct user_desc: a code segment of pages, of 32 bits if bit 0 is set. */
+  const local = (flags: number, base: number): string => `
+    movl $0, 0x${DATA_ADDRESS.toString(16)}
+    movl $${base}, 0x${(DATA_ADDRESS + 4).toString(16)}
+    movl $0xfffff, 0x${(DATA_ADDRESS + 8).toString(16)}
+    movl $${flags}, 0x${(DATA_ADDRESS + 12).toString(16)}
+    ${call(154, "$1", `$${DATA_ADDRESS}`, "$16")}
+    ${far(7, base)}`;
+  const text = (source: string): string => ring3(["run", "--cpu=v1", program(guest(source))]).stderr.replace(/^[^(]*\(Illegal instruction\) at rip 0x[0-9a-f]*: /, "").trim();
+  const needs = "needs POPCNT, which --cpu v1 does not offer";
+  assert.is(text(far(0x23, 0)), `f3 0f b8 40 05 (popcnt eax, [eax+0x5]) ${needs}`);
+  assert.is(text(local(0x55, 0)), `f3 0f b8 40 05 (popcnt eax, [eax+0x5]) ${needs}`);
+  assert.is(text(local(0x55, CODE_ADDRESS)), `f3 0f b8 40 05 (popcnt eax, [eax+0x5]) ${needs}`);
+  assert.is(text(local(0x54, CODE_ADDRESS)), `f3 0f b8 40 05 (popcnt ax, [bx+si+0x5]) ${needs}`);
 });
 
 test("the handler of such a SIGILL has the instruction's address in si_addr and ILL_ILLOPN", () => {

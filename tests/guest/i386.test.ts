@@ -111,7 +111,7 @@ test("modify_ldt and set_thread_area make segments that the program can load", a
   }
 });
 
-test("the fast door is SYSENTER on Intel's processor and SYSCALL on AMD's, and both are cheaper than INT 0x80", async () => {
+test("32-bit programs come in by INT 0x80 and by the fast door, which is another on Intel's processor than on AMD's", async () => {
   const instructions = async (guest: string, vendor: "intel" | "amd") =>
     (await run(readFileSync(join(root, "guest-programs", guest)), { seed: 1, vendor })).instructions;
   for (const guest of ["hello32", "hello32-int80", "hello32-sysenter"]) {

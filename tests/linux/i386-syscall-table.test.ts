@@ -42,8 +42,8 @@ test("arguments fit into six registers, an offset of 64 bits taking two", () => 
 });
 
 test("a call that x86-64 has is served by the same handler, its times in the row's layout", () => {
-  for (const name of ["read", "write", "openat", "futex", "clock_gettime", "mremap", "select"]) {
-    if (name !== "select") assert.is(byName(name).handler, syscallByName(name)!.handler, name);
+  for (const name of ["read", "write", "openat", "futex", "clock_gettime", "mremap"]) {
+    assert.is(byName(name).handler, syscallByName(name)!.handler, name);
   }
   assert.is(byName("_newselect").handler, syscallByName("select")!.handler);
   assert.is(byName("clock_gettime").abi.time, 4);

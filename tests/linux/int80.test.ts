@@ -123,8 +123,23 @@ bad:
   }
 });
 
+test("strace says RLIM_INFINITY for the 32 bits of an i386 call, and for no number of 64 bits", async () => {
+  const { strace } = await events(`
+    movl $-1, ${hex(DATA_ADDRESS).slice(1)}
+    movl $0, ${hex(DATA_ADDRESS + 4).slice(1)}
+    movq $-1, ${hex(DATA_ADDRESS + 8).slice(1)}
+    ${call(160, "$9", hex(DATA_ADDRESS))}
+    ${int80(191, "$9", hex(DATA_ADDRESS))}
+    ${call(97, "$9", hex(DATA_ADDRESS))}
+    ${exit("$0")}`);
+  const shown = strace.filter((line) => line.includes("RLIMIT_AS")).map((line) => /\{.*\}/.exec(line)![0]);
+  assert.equal(shown, [
+    "{rlim_cur=4294967295, rlim_max=RLIM64_INFINITY}", "{rlim_cur=RLIM_INFINITY, rlim_max=RLIM_INFINITY}", "{rlim_cur=4294967295, rlim_max=RLIM64_INFINITY}",
+  ]);
+});
+
 test("a handler that a 32-bit call has set is 32-bit code: 64-bit code sees it enter with CS 0x23", async () => {
-  // The handler's first instruction is INT 0x80, getpid, and the second HLT, which faults: the report has its address.
+  // It leaves with its CS for the exit status: INT 0x80 twice, getpid and exit.
   const { strace } = await events(`
     lea handler(%rip), %rax
     mov %eax, ${hex(DATA_ADDRESS).slice(1)}

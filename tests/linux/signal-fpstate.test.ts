@@ -4,7 +4,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { run, type RunResult } from "../../host/index";
-import { RESTORER, call, exit, guest, sigaction } from "./signal-guest";
+import { DATA_ADDRESS, RESTORER, call, exit, guest, sigaction } from "./signal-guest";
 
 const SA_SIGINFO = 4;
 const SIGUSR1 = 10;
@@ -93,6 +93,40 @@ test("without one of the magic words it is taken for an FXSAVE image", async () 
 test("a header that XRSTOR would fault on is SIGSEGV", async () => {
   for (const spoil of ["movq $8, 512(%rax)", "movq $1, 520(%rax)", "movq $1, 528(%rax)", "movl $-1, 24(%rax)"]) {
     assert.is((await handled(spoil, "")).signal, "SIGSEGV", spoil);
+  }
+});
+
+test("a 32-bit handler's frame is copied first: neither the compacted form nor a bit in the rest of the header comes through", async () => {
+  const ended = (edit: string, cpu: string): Promise<RunResult> => run(guest(`
+    lea edit(%rip), %rax
+    mov %eax, 0x${DATA_ADDRESS.toString(16)}
+    mov $67, %eax
+    mov $${SIGUSR1}, %ebx
+    mov $${DATA_ADDRESS}, %ecx
+    xor %edx, %edx
+    int $0x80
+    mov $${DATA_ADDRESS + 0x8000}, %rsp
+    mov $0x1111, %eax
+    movq %rax, %xmm0
+    ${call(39)}
+    mov %rax, %r15
+    ${call(62, "%r15", `$${SIGUSR1}`)}
+    ${xmm0Is(0x1111)}
+    ${exit("$7")}
+bad:
+    ${exit("$1")}
+edit:                            # bytes that 32-bit code has the same meaning of, with the registers' 32-bit names
+    mov 84(%rsp), %eax
+    ${edit}
+    add $8, %esp
+    mov $119, %eax
+    int $0x80`), { seed: 1, stdin: "", timeoutMs: 20_000, cpu });
+  for (const cpu of ["v2", "goldmont"]) {
+    assert.is((await ended("", cpu)).status, 7, cpu);
+    for (const at of [544, 572]) assert.is((await ended(`movl $1, ${112 + at}(%rax)`, cpu)).signal, "SIGSEGV", `${cpu} ${at}`);
+    const compacted = `movl $3, ${112 + 520}(%rax)\n movl $0x80000000, ${112 + 524}(%rax)`;
+    assert.is((await ended(compacted, cpu)).signal, "SIGSEGV", cpu);
+    if (cpu === "goldmont") assert.is((await handled("movl $3, 520(%rax)\n movl $0x80000000, 524(%rax)", "", cpu)).status, 0, "XRSTOR takes it");
   }
 });
 

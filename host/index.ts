@@ -2,7 +2,6 @@
 // needs Node.
 
 import { ExecError } from "./linux/exec";
-import { I386_CALLS } from "./linux/call-tables";
 import { type Death, Kernel, type KernelOptions } from "./linux/kernel";
 import { EACCES, ENOENT, ENOTDIR, Errno } from "./linux/errno";
 import type { HostClock } from "./linux/clock";
@@ -43,12 +42,6 @@ export function vectorLabel(vector: number): string | undefined {
 /** Name of a system call that this kernel answers, undefined for -ENOSYS. @param table its number is of: i386 has its own */
 export function syscallName(number: number, table: "x86-64" | "i386" = "x86-64"): string | undefined {
   const row = (table === "x86-64" ? sysCallTable : i386SyscallTable())[number];
-  return row?.handler ? row.name : undefined;
-}
-
-/** Name of a system call of the i386 table that this kernel answers, undefined for -ENOSYS. */
-export function i386SyscallName(number: number): string | undefined {
-  const row = I386_CALLS.rows()[number];
   return row?.handler ? row.name : undefined;
 }
 

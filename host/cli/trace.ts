@@ -2,7 +2,7 @@
 // Entered from main.ts; capstone, 1.8 MB, is loaded only here. The stepping is host/ring0/crossing.ts.
 
 import {
-  Crossing, doorNamed, i386SyscallName, run, syscallName, syscallNumber, type CrossingFrame, type Door, type Kernel,
+  Crossing, doorNamed, run, syscallName, syscallNumber, type CrossingFrame, type Door, type Kernel,
 } from "../index";
 import { UsageError, type Options } from "./options";
 import { guestOf, runnableError } from "./run";
@@ -93,7 +93,7 @@ function tableRow(frame: CrossingFrame, door: Door): string {
   if (door.closedBy === undefined) return `${door.calls}, here in TypeScript`;
   const number = Number(frame.fields.find((field) => field.name === "orig_ax")!.value & 0xffffffffn);
   const native = door.name === "syscall";
-  const name = native ? syscallName(number) : i386SyscallName(number);
+  const name = syscallName(number, native ? "x86-64" : "i386");
   return `${native ? "sys_call_table" : "ia32_sys_call_table"}[${number}]: ${name === undefined ? "none, -ENOSYS" : `sys_${name}, here in TypeScript`}`;
 }
 
@@ -101,7 +101,7 @@ function tableRow(frame: CrossingFrame, door: Door): string {
 function wantedCall(word: string | undefined, door: Door): (number: number) => boolean {
   if (word === undefined) return () => true;
   if (door.closedBy === undefined) throw new UsageError(`--syscall: ${door.title} is no system call`);
-  if (door.name !== "syscall") return (made) => String(made) === word || i386SyscallName(made) === word;
+  if (door.name !== "syscall") return (made) => String(made) === word || syscallName(made, "i386") === word;
   const number = /^\d+$/.test(word) ? Number(word) : syscallNumber(word);
   if (number === undefined) throw new UsageError(`--syscall: Linux has no call "${word}" on x86-64`);
   return (made) => made === number;

@@ -11,7 +11,6 @@ import { kernelFault } from "../ring0/kernel-fault";
 import { hexLinear } from "../ring0/layout";
 import { PT_IP, type PtRegs } from "../ring0/pt-regs";
 import { DISPATCH_SUSPENDED, Ring0 } from "../ring0/ring0";
-import type { VsyscallMode } from "../ring0/vsyscall-page";
 import { type GetRandomValues, HostRandom, type RandomSource, SeededRandom, seedOf } from "./aslr";
 import { Clock, type HostClock } from "./clock";
 import { doSyscall32, doSyscall64, exitToUserMode, restartSyscall } from "./entry-common";
@@ -35,6 +34,7 @@ import type { Path } from "./vfs/dentry";
 import type { InputStream, OutputStream } from "./vfs/streams";
 import { Vdso } from "./vdso";
 import { Vfs } from "./vfs/vfs";
+import { type VsyscallMode, vsyscallNumbers } from "./vsyscall";
 
 /** Instructions per slice: run() must come back often, or V8 never gets to optimise it (DESIGN section 7). */
 const SLICE = 100_000;
@@ -163,7 +163,7 @@ export class Kernel implements Ring0Hooks {
     machine.random = () => this.rng.u32();
     const { features } = machine.cpu;
     const pcid = (options.pcid ?? true) && features.has("PCID");
-    this.ring0 = Ring0.boot(machine, { pti: options.pti ?? true, pcid, vsyscall: this.options.vsyscall, features });
+    this.ring0 = Ring0.boot(machine, { pti: options.pti ?? true, pcid, vsyscallNumbers: vsyscallNumbers(this.options.vsyscall), features });
     this.frames = new Frames(machine.phys);
     // SYSENTER is Intel's in all modes, SYSCALL out of 32-bit code is AMD's alone.
     const door = machine.registers.lo(VENDOR) === VENDOR_AMD ? "SYSCALL32" : "SYSENTER32";

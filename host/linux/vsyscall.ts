@@ -1,6 +1,10 @@
 // The three calls of the vsyscall page, emulated (Linux arch/x86/entry/vsyscall/vsyscall_64.c): programs older than the vDSO call a
 // fixed address, where the page may not be executed.
 // Entered from traps.ts for the #PF of that fetch. Leaves with the function's RET done, too.
+//
+//   xonly     the page is not mapped: nothing to read there, either
+//   emulate   mapped for reading (ring0/vsyscall-page.ts)
+//   none      not mapped, and not answered
 
 import { PT_IP } from "../ring0/pt-regs";
 import { VSYSCALL_SLOT_SIZE } from "../ring0/vsyscall-page";
@@ -19,17 +23,26 @@ export function isVsyscallAddress(address: number): boolean {
   return address >= VSYSCALL_ADDR && address < VSYSCALL_ADDR + PAGE_SIZE;
 }
 
+export type VsyscallMode = "xonly" | "emulate" | "none";
+
 interface Slot {
+  /** Of the system call that the page shows there. */
+  readonly number: number;
   call(task: Task): number;
   /** The two pointers, in RDI and RSI: sizes of what is written there. */
   readonly sizes: readonly [number, number];
 }
 
 const SLOTS: readonly Slot[] = [
-  { call: (task) => sysGettimeofday(task, task.regs.di, task.regs.si), sizes: [16, 8] },
-  { call: (task) => sysTime(task, task.regs.di), sizes: [8, 0] },
-  { call: (task) => sysGetcpu(task, task.regs.di, task.regs.si), sizes: [4, 4] },
+  { number: 96, call: (task) => sysGettimeofday(task, task.regs.di, task.regs.si), sizes: [16, 8] },
+  { number: 201, call: (task) => sysTime(task, task.regs.di), sizes: [8, 0] },
+  { number: 309, call: (task) => sysGetcpu(task, task.regs.di, task.regs.si), sizes: [4, 4] },
 ];
+
+/** What a page for reading shows, one number a slot; undefined where there is none. */
+export function vsyscallNumbers(mode: VsyscallMode): number[] | undefined {
+  return mode === "emulate" ? SLOTS.map(({ number }) => number) : undefined;
+}
 
 /**
  * Answers a #PF in the vsyscall page. False: it is a fault like any other at a kernel address. A call between the slots or with a

@@ -10,7 +10,7 @@ import { buildCpuEntryArea, IDT_LIMIT } from "./cpu-entry-area";
 import { buildEspfixArea } from "./espfix";
 import { SYSENTER_STACK } from "./entry-compat.asm";
 import type { EntryText } from "./entry-symbols";
-import { mapVsyscallPage, type VsyscallMode } from "./vsyscall-page";
+import { mapVsyscallPage } from "./vsyscall-page";
 import {
   CEA_GDT, CEA_IDT, CEA_TSS, CPU_ENTRY_AREA, DIRECT_MAP, ESPFIX_BASE, IRQ_STACK_TOP, KERNEL_STACK_SIZE, KERNEL_TEXT, KERNEL_TEXT_SIZE,
   PER_CPU_AREA, PER_CPU_ESPFIX_STACK, PER_CPU_ESPFIX_WADDR, PER_CPU_HARDIRQ_STACK_PTR, PHYS_FIRST_FREE, PHYS_KERNEL_TEXT, PHYS_PER_CPU, VMALLOC_START,
@@ -45,8 +45,8 @@ export interface Ring0Options {
   pti: boolean;
   /** CR4.PCIDE. */
   pcid: boolean;
-  /** The vsyscall page (vsyscall-page.ts); default "xonly". */
-  vsyscall?: VsyscallMode;
+  /** Numbers that a vsyscall page for reading shows, one a slot (vsyscall-page.ts); default: there is no such page. */
+  vsyscallNumbers?: readonly number[];
   /** What the CPU offers; default a current model's. */
   features?: ReadonlySet<FeatureName>;
 }
@@ -65,7 +65,7 @@ function bootCr4({ pcid }: Ring0Options, has: (feature: FeatureName) => boolean)
 }
 
 /** Builds everything in guest RAM. Answers the boot PML4 (under PTI the pair): the kernel half that all others take. */
-export function buildKernelMemory(phys: PhysMemory, tables: PageTables, text: EntryText, options: Pick<Ring0Options, "vsyscall">): number {
+export function buildKernelMemory(phys: PhysMemory, tables: PageTables, text: EntryText, options: Pick<Ring0Options, "vsyscallNumbers">): number {
   if (phys.bytes < MINIMUM_RAM) throw new RangeError(`guest RAM of ${phys.bytes} bytes: the kernel needs ${MINIMUM_RAM}`);
   if (text.bytes.length > KERNEL_TEXT_SIZE) throw new Error("the entry text has outgrown KERNEL_TEXT_SIZE");
   phys.reserveBelow(PHYS_FIRST_FREE);
@@ -91,7 +91,7 @@ export function buildKernelMemory(phys: PhysMemory, tables: PageTables, text: En
   // Every address space copies the kernel half's PML4 entries, so those that get pages later must exist now.
   for (const region of [DIRECT_MAP, VMALLOC_START, CPU_ENTRY_AREA, KERNEL_TEXT]) tables.makePdptTable(root, region);
   if (tables.pti) mapUserHalfKernelRanges(tables, root, textPages);
-  if (options.vsyscall === "emulate") mapVsyscallPage(tables, root);
+  if (options.vsyscallNumbers !== undefined) mapVsyscallPage(tables, root, options.vsyscallNumbers);
   return root;
 }
 

@@ -86,7 +86,12 @@ test("the page's bytes can be read in emulate mode alone, and never be written",
   const write = `movabs $${PAGE}, %rbx\nmovb %al, (%rbx)\n${exit("$0")}`;
   for (const vsyscall of MODES) {
     const result = await end(read, { vsyscall });
-    if (vsyscall === "emulate") assert.is(result.status, 0x48);
+    if (vsyscall === "emulate") {
+      assert.is(result.status, 0x48);
+      const checks = [96, 201, 309].map((number, slot) => `cmpl $${number}, ${slot * 1024 + 3}(%rbx)\njne bad\n`).join("");
+      const { status } = await end(`movabs $${PAGE}, %rbx\n${checks}${exit("$7")}\nbad: ${exit("$1")}`, { vsyscall });
+      assert.is(status, 7, "gettimeofday, time and getcpu by their numbers");
+    }
     else assert.equal(fault(result), ["SIGSEGV", 1, -0xa00000]);
     assert.equal(fault(await end(write, { vsyscall })), ["SIGSEGV", 1, -0xa00000]);
   }

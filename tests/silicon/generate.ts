@@ -234,7 +234,7 @@ export function generate(row: Row, random: Random, vendor: Vendor): Instance {
     gpr[RDX] &= ~0xffffffffn;
   }
   if (row.mnemonic === "XGETBV" || row.mnemonic === "CPUID") gpr[RCX] = BigInt(random.below(3));
-  if (row.mnemonic === "INT" && row.opcode === "CD" && [0x17, 0x19, 0x80].includes(e.bytes[e.immediateAt])) e.bytes[e.immediateAt] = 0x81; // the chip's Linux or its host answers
+  if (row.mnemonic === "INT" && row.opcode === "CD" && [0x17, 0x19, 0x1a, 0x80].includes(e.bytes[e.immediateAt])) e.bytes[e.immediateAt] = 0x81; // the chip's Linux or its host answers
   let repeats = 0;
   if (operands.some((o) => "XY".includes(o.letter) && o.letter)) {
     gpr[RSI] = dataAddress(random, 64, e.operandSize);
@@ -322,15 +322,15 @@ export function generate(row: Row, random: Random, vendor: Vendor): Instance {
   const patches = [...draft.patches].map(([offset, bytes]) => ({ offset, bytes }));
   const code = Uint8Array.from([...before, ...e.bytes]).subarray(0, CODE_SIZE - codeOffset);
   return {
-    row, preludeLength: before.length, operandSize: e.operandSize, offset: segmentOffset(e, gpr), destination: e.registers.E,
+    row, preludeLength: before.length, operandSize: e.operandSize, offset: segmentOffset(row, e, gpr), destination: e.registers.E,
     case: { code, codeOffset, gpr, rflags, fsBase, gsBase, fx: floatingState(random, row), patches },
   };
 }
 
-function segmentOffset(e: Encoding, gpr: BigUint64Array): bigint | undefined {
+function segmentOffset(row: Row, e: Encoding, gpr: BigUint64Array): bigint | undefined {
   if (!e.memory || e.memory.segment < 4 || e.memory.address32) return undefined;
   const { base, index, scale, displacement } = e.memory;
-  if (base < 0) return gpr[RSI]; // what is absolute is within 32 bits, or a string
+  if (base < 0) return gpr[row.mnemonic.startsWith("MASKMOV") ? RDI : RSI]; // what is absolute is within 32 bits, or a string
   return (gpr[base] + (index >= 0 ? gpr[index] << BigInt(scale) : 0n) + BigInt(displacement)) & MASK64;
 }
 

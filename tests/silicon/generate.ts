@@ -234,7 +234,11 @@ export function generate(row: Row, random: Random, vendor: Vendor): Instance {
     gpr[RDX] &= ~0xffffffffn;
   }
   if (row.mnemonic === "XGETBV" || row.mnemonic === "CPUID") gpr[RCX] = BigInt(random.below(3));
-  if (row.mnemonic === "INT" && row.opcode === "CD" && [0x17, 0x19, 0x1a, 0x80].includes(e.bytes[e.immediateAt])) e.bytes[e.immediateAt] = 0x81; // the chip's Linux or its host answers
+  if (row.mnemonic === "INT" && row.opcode === "CD") {
+    // 80h is the chip's Linux's, and 10h to 1Fh have been seen to be a para-virtual host's.
+    const vector = e.bytes[e.immediateAt];
+    if (vector === 0x80 || vector >> 4 === 1) e.bytes[e.immediateAt] = 0x81;
+  }
   let repeats = 0;
   if (operands.some((o) => "XY".includes(o.letter) && o.letter)) {
     gpr[RSI] = dataAddress(random, 64, e.operandSize);

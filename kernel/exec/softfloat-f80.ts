@@ -2,6 +2,7 @@
 // softfloat.ts), so that an m32 or m64 operand keeps its denormal or signalling nature. Results are sign and exponent in
 // `f80SignExponent` and the significand as value. Set the environment with `fpUseControlWord` first.
 
+import { isAmd } from "../cpu/state";
 import {
   CLASS_FINITE, CLASS_INFINITY, CLASS_ZERO, ROUND_ZERO, UE, aClass, aExp, aSig, aSign, bClass, bExp, bSig, bSign, denormalStops,
   fpMasks, fpPrecision, fpRoundedUp, fpRounding, invalid, nanOfOneF80, nanOfTwoF80, resultFinite, resultInfinity, resultZero,
@@ -81,8 +82,8 @@ export function f80RoundToInt(): u64 {
 export function f80Scale(): u64 {
   if (!nanOfTwoF80()) scale();
   const masks = fpMasks;
-  // By zero the chip returns even a denormal as it is, without unmasked underflow.
-  if (bClass == CLASS_ZERO) fpMasks |= UE;
+  // By zero a Xeon returns even a denormal as it is, without unmasked underflow; a Zen 5 does not.
+  if (bClass == CLASS_ZERO && !isAmd()) fpMasks |= UE;
   const sig = roundAndPackF80(64);
   fpMasks = masks;
   return sig;

@@ -5,6 +5,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { CR0, FCW, FDP, FIP, FOP, FSW, FTW, HALTED, MXCSR, RAX, RDI, RFLAGS, RSI, ST } from "../../kernel/abi/state";
 import { VECTOR_GP, VECTOR_MF, VECTOR_NM } from "../../kernel/abi/vectors";
+import { cpuModel, underVendor } from "../../host/machine/cpu-models";
 import { BareMachine, USER_CODE, USER_DATA } from "../cpu/bare-machine";
 
 const FWAIT = 0x9b;
@@ -231,6 +232,16 @@ test("FXRSTOR wants 16-byte alignment and no reserved bit of MXCSR, and gives FX
   assert.equal([...back.subarray(0, 28)], [...image.subarray(0, 28)]);
   assert.equal([...back.subarray(28, 32)], [0xff, 0xff, 0, 0]);
   assert.equal([...back.subarray(32)], [...image.subarray(32, 416)]);
+});
+
+test("FSCALE of a denormal by zero is an unmasked underflow on AMD, and nothing on Intel", async () => {
+  const m = await BareMachine.create();
+  const state = { fcw: 0x36f, st: ["8000:057b55e532d59906", "8000:0000000000000000"] }; // UM clear
+  for (const [vendor, expected, flags] of [["intel", "8000:057b55e532d59906", 0x02], ["amd", "dffc:af6abca65ab320c0", 0x8092]] as const) {
+    m.machine.cpu = underVendor(cpuModel("v2"), vendor);
+    execute(m, [0xd9, 0xfd], state);
+    assert.equal([st(m, 0), fsw(m) & 0x80ff], [expected, flags], vendor);
+  }
 });
 
 test.run();

@@ -111,7 +111,8 @@ export function compare(instance: Instance, chip: Result, ours: Result, vendor: 
   const movesArea = /^(XSAVE|XRSTOR|FX?N?SAVE|FX?RSTOR|FN?STENV|FLDENV)/.test(mnemonic);
   if (movesArea && chip.vector === 17 && ours.vector === 13) return found;
   // Nor whether one that is misaligned and not canonical, off RBP or RSP, is #GP for the one or #SS for the other.
-  if (movesArea && chip.vector === 13 && ours.vector === 12) return found;
+  const stackOrProtection = (r: Result) => r.vector === 12 || r.vector === 13;
+  if (movesArea && stackOrProtection(chip) && stackOrProtection(ours)) return found;
   // A page fault and an alignment check of one operand are of one priority (SDM Vol. 3A table 6-2): either may come first.
   const sameClass = (r: Result) => r.vector === 14 || r.vector === 17;
   if (sameClass(chip) && sameClass(ours) && chip.vector !== ours.vector) return found;

@@ -272,7 +272,7 @@ export class Kernel implements Ring0Hooks {
     if (!regs.userMode) {
       const owner = (slot: number): string => {
         const task = [...this.tasks.values()].find(({ stack }) => stack.slot === slot);
-        return task === undefined ? "no task" : `task ${task.pid} (${task.comm})`;
+        return task === undefined ? "no task" : `task ${task.pid} (${printable(task.comm)})`;
       };
       throw kernelFault(this.ring0, regs, vector, errorCode, owner, `last system call ${this.lastCall?.name ?? "none"}`);
     }

@@ -110,9 +110,10 @@ export function compare(instance: Instance, chip: Result, ours: Result, vendor: 
   // is #GP or #AC where alignment is checked.
   const movesArea = /^(XSAVE|XRSTOR|FX?N?SAVE|FX?RSTOR|FN?STENV|FLDENV)/.test(mnemonic);
   if (movesArea && chip.vector === 17 && ours.vector === 13) return found;
-  // Nor whether one that is misaligned and not canonical, off RBP or RSP, is #GP for the one or #SS for the other.
-  const stackOrProtection = (r: Result) => r.vector === 12 || r.vector === 13;
-  if (movesArea && stackOrProtection(chip) && stackOrProtection(ours)) return found;
+  // An area off RBP or RSP that is misaligned and reaches where no address is canonical earns two faults. A Zen 5 (as a guest) reports
+  // #SS for FXSAVE and FXRSTOR, #GP for XSAVE and XRSTOR; neither manual orders the two, and our machine has it the other way round.
+  const first = /^FX(SAVE|RSTOR)/.test(mnemonic) ? 12 : /^X(SAVE|RSTOR)/.test(mnemonic) ? 13 : -1;
+  if (vendor === "amd" && chip.vector === first && ours.vector === 25 - first) return found;
   // A page fault and an alignment check of one operand are of one priority (SDM Vol. 3A table 6-2): either may come first.
   const sameClass = (r: Result) => r.vector === 14 || r.vector === 17;
   if (sameClass(chip) && sameClass(ours) && chip.vector !== ours.vector) return found;

@@ -30,7 +30,7 @@ export interface Replayed {
   first?: { index: number; instance: Instance; differences: Difference[] };
 }
 
-/** Forms whose result depends on the computer and not on the state; each with what holds them instead. */
+/** Forms that need no vectors whatever the mode, each with the reason; 32-bit mode's are in scope-32.ts. */
 const exemptions: { applies(row: Row, mode: 64 | 32, vendor: Vendor): boolean; why: string }[] = [
   { applies: (row, _, vendor) => row.vendor !== undefined && row.vendor !== vendor, why: "the other vendor's meaning of the encoding (the row's `vendor`)" },
 ];
